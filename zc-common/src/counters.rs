@@ -1,0 +1,125 @@
+//! The counters that the kernel half keeps, one [`Counters`] per group and CPU.
+
+use crate::site::{IterClass, Site};
+
+/// How many groups of processes are counted apart.
+pub const GROUP_COUNT: u32 = 8;
+
+/// System call slots; a power of two above the highest number of x86-64 (`unistd_64.h`, 0..=~470).
+pub const SYSCALL_SLOTS: usize = 512;
+
+/// Whom a count belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Group(u8);
+
+impl Group {
+    /// Nobody in particular: copies that may run in a softirq, on top of whichever task was
+    /// interrupted, counted for the whole machine while armed.
+    pub const MACHINE: Self = Self(0);
+
+    /// The `n`th group of traced processes, from 1; `None` when there is no such group.
+    #[must_use]
+    pub const fn traced(n: u8) -> Option<Self> {
+        if n >= 1 && (n as u32) < GROUP_COUNT { Some(Self(n)) } else { None }
+    }
+
+    /// The key of this group's counters.
+    #[must_use]
+    pub const fn index(self) -> u8 {
+        self.0
+    }
+}
+
+/// Calls and the bytes that they moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Tally {
+    /// How often.
+    pub calls: u64,
+    /// Payload bytes, summed.
+    pub bytes: u64,
+}
+
+/// Things that are only counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u32)]
+pub enum Event {
+    /// A page fault taken in user mode: two mode switches.
+    PageFaultUser = 0,
+    /// A page fault taken in kernel mode, for example inside a user copy: no mode switch.
+    PageFaultKernel,
+    /// A process or thread started by a traced task.
+    Fork,
+    /// An `execve` that succeeded.
+    Exec,
+    /// A task that ended.
+    Exit,
+}
+
+impl Event {
+    /// Room for events in [`Counters`].
+    pub const SLOTS: usize = 8;
+}
+
+/// All counters of one group on one CPU: one map value, so that one system call reads them all.
+///
+/// A per-CPU map value may not exceed 32 KiB (`PCPU_MIN_UNIT_SIZE`, `include/linux/percpu.h`).
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Counters {
+    /// By system call number: returns, and bytes where a positive return value is a byte count.
+    pub syscalls: [Tally; SYSCALL_SLOTS],
+    /// By [`Site`] and [`IterClass`].
+    pub sites: [[Tally; IterClass::ALL.len()]; Site::SLOTS],
+    /// By [`Event`].
+    pub events: [u64; Event::SLOTS],
+}
+
+const _: () = {
+    assert!(size_of::<Tally>() == 16);
+    assert!(size_of::<Counters>() == 16 * 512 + 16 * 4 * 32 + 8 * 8);
+    assert!(size_of::<Counters>() <= 32 << 10);
+};
+
+/// The slot of system call `nr`; what is outside the table shares the last one.
+///
+/// `nr` is negative after `rt_sigreturn`, whose restored `orig_ax` is −1.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "range checked")]
+pub const fn syscall_slot(nr: i64) -> usize {
+    if nr >= 0 && nr < SYSCALL_SLOTS as i64 { nr as usize } else { SYSCALL_SLOTS - 1 }
+}
+
+// SAFETY: repr(C), made of u64 only, every bit pattern is valid, no padding (sizes checked above).
+#[cfg(feature = "user")]
+unsafe impl aya::Pod for Counters {}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            syscalls: [Tally::default(); SYSCALL_SLOTS],
+            sites: [[Tally::default(); IterClass::ALL.len()]; Site::SLOTS],
+            events: [0; Event::SLOTS],
+        }
+    }
+}
+
+#[cfg(all(test, feature = "user"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_system_calls_share_the_last_slot() {
+        assert_eq!(syscall_slot(0), 0);
+        assert_eq!(syscall_slot(511), 511);
+        assert_eq!(syscall_slot(512), 511);
+        assert_eq!(syscall_slot(-1), 511);
+    }
+
+    #[test]
+    fn group_zero_is_not_for_processes() {
+        assert_eq!(Group::traced(0), None);
+        assert_eq!(Group::traced(1).map(Group::index), Some(1));
+        assert_eq!(Group::traced(8), None);
+    }
+}

@@ -1,0 +1,14 @@
+//! What the kernel half (`zc-ebpf`) and the user half (`zc`) of zc agree on.
+//!
+//! Everything here crosses the boundary as bytes, so each type is `repr(C)`, has no implicit
+//! padding, and has its size checked at compile time.
+
+#![cfg_attr(not(feature = "user"), no_std)]
+
+mod counters;
+mod layout;
+mod site;
+
+pub use counters::{Counters, Event, GROUP_COUNT, Group, SYSCALL_SLOTS, Tally, syscall_slot};
+pub use layout::{Layout, PID_SLOTS};
+pub use site::{IterClass, Site};

@@ -1,0 +1,58 @@
+//! Adding to the counters.
+
+use core::intrinsics::{AtomicOrdering, atomic_xadd};
+
+use aya_ebpf::{macros::map, maps::PerCpuArray};
+use zc_common::{Counters, Event, GROUP_COUNT, Group, IterClass, SYSCALL_SLOTS, Site, Tally};
+
+/// By group. Per CPU, so that CPUs do not share cache lines.
+#[map]
+static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(GROUP_COUNT, 0);
+
+/// Adds atomically.
+///
+/// A per-CPU slot is not enough: tracing programs run with preemption on (only migration is off),
+/// so another traced task on this CPU can come between a plain load and its store.
+#[inline(always)]
+fn add(counter: *mut u64, value: u64) {
+    // SAFETY: callers pass a field of a map value, which is valid and aligned.
+    unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(counter, value) };
+}
+
+#[inline(always)]
+fn add_tally(tally: *mut Tally, bytes: u64) {
+    // SAFETY: callers pass a field of a map value.
+    let (calls, total) = unsafe { (&raw mut (*tally).calls, &raw mut (*tally).bytes) };
+    add(calls, 1);
+    add(total, bytes);
+}
+
+/// Counts one return of a system call that moved `bytes`.
+#[inline(always)]
+pub(crate) fn count_syscall(group: Group, slot: usize, bytes: u64) {
+    if let Some(counters) = COUNTERS.get_ptr_mut(u32::from(group.index())) {
+        // SAFETY: the map value is valid; the mask keeps the index inside the array.
+        let tally = unsafe { &raw mut (*counters).syscalls[slot & (SYSCALL_SLOTS - 1)] };
+        add_tally(tally, bytes);
+    }
+}
+
+/// Counts one pass through `site`.
+#[inline(always)]
+pub(crate) fn count_site(group: Group, site: Site, class: IterClass, bytes: u64) {
+    if let Some(counters) = COUNTERS.get_ptr_mut(u32::from(group.index())) {
+        // SAFETY: the map value is valid; both enums are inside the array (checked in zc-common).
+        let tally = unsafe { &raw mut (*counters).sites[site as usize][class as usize & 3] };
+        add_tally(tally, bytes);
+    }
+}
+
+/// Counts one event.
+#[inline(always)]
+pub(crate) fn count_event(group: Group, event: Event) {
+    if let Some(counters) = COUNTERS.get_ptr_mut(u32::from(group.index())) {
+        // SAFETY: the map value is valid; the enum is inside the array.
+        let counter = unsafe { &raw mut (*counters).events[event as usize] };
+        add(counter, 1);
+    }
+}

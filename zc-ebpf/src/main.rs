@@ -1,0 +1,28 @@
+//! The kernel half of zc: counts system calls, faults and copied bytes of the traced processes.
+//!
+//! Programs only classify and add; what a count means is decided in user space. Nothing is
+//! streamed, so nothing can overflow.
+
+#![no_std]
+#![no_main]
+#![feature(asm_experimental_arch, core_intrinsics)]
+#![expect(
+    internal_features,
+    reason = "the BPF target has no AtomicU64::fetch_add; atomic_xadd is its instruction"
+)]
+
+mod counters;
+mod layout;
+mod sites;
+mod switches;
+mod target;
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+/// `bpf_probe_read_kernel` and other helpers are for GPL-compatible programs only.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

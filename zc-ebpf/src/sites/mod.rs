@@ -1,0 +1,75 @@
+//! One program per site: how many bytes passed, and through which kind of iterator.
+//!
+//! All are fexit programs: one trampoline sees the arguments and the return value, so a call
+//! needs no map to pair its entry with its exit.
+
+use core::arch::asm;
+
+use aya_ebpf::{EbpfContext, programs::FExitContext};
+use zc_common::{Group, IterClass, Site};
+
+use crate::{counters::count_site, layout::params, target};
+
+mod file;
+mod pipe;
+mod skb;
+mod socket;
+mod splice;
+
+/// The return value of the traced function, whose place depends on its number of parameters.
+///
+/// `bpf_get_func_ret` would do it without counting, but only from 5.17 on and as a helper call.
+#[inline(always)]
+fn return_value(ctx: &FExitContext, site: Site) -> i64 {
+    match params(site) {
+        2 => word::<2>(ctx),
+        3 => word::<3>(ctx),
+        4 => word::<4>(ctx),
+        5 => word::<5>(ctx),
+        6 => word::<6>(ctx),
+        _ => 0,
+    }
+}
+
+/// Word `N` of the context. In assembly, because LLVM would merge the loads of several `N` into
+/// one at a computed offset, and the verifier accepts only constant offsets into a context.
+#[inline(always)]
+fn word<const N: usize>(ctx: &FExitContext) -> i64 {
+    let value: i64;
+    // SAFETY: the verifier checks that word N is an argument or the return value.
+    unsafe {
+        asm!(
+            "{value} = *(u64 *)({ctx} + {offset})",
+            value = out(reg) value,
+            ctx = in(reg) ctx.as_ptr(),
+            offset = const N * 8,
+            options(nostack, readonly, preserves_flags, pure),
+        );
+    }
+    value
+}
+
+/// The same for a function that returns `int`: the register's upper half is undefined.
+#[inline(always)]
+fn return_int(ctx: &FExitContext, site: Site) -> i64 {
+    i64::from(return_value(ctx, site) as i32)
+}
+
+/// Counts a pass in process context for the task on the CPU. A negative `bytes` is an error
+/// return: nothing moved, nothing counted.
+#[inline(always)]
+fn count_current(site: Site, class: impl FnOnce() -> IterClass, bytes: i64) -> Option<()> {
+    let group = target::counted_group()?;
+    if bytes >= 0 {
+        count_site(group, site, class(), bytes.cast_unsigned());
+    }
+    Some(())
+}
+
+/// Counts a pass that may be in a softirq, for nobody in particular.
+#[inline(always)]
+fn count_machine(site: Site, bytes: u64) {
+    if target::armed() {
+        count_site(Group::MACHINE, site, IterClass::None, bytes);
+    }
+}

@@ -1,0 +1,58 @@
+//! Crossings between user and kernel mode.
+
+use aya_ebpf::{
+    helpers::bpf_probe_read_kernel,
+    macros::{btf_tracepoint, raw_tracepoint},
+    programs::{BtfTracePointContext, RawTracePointContext},
+};
+use zc_common::{Event, syscall_slot};
+
+use crate::{
+    counters::{count_event, count_syscall},
+    target::counted_group,
+};
+
+/// Bytes into `struct pt_regs`: `orig_ax`, the system call's number. User-space ABI on x86-64
+/// (`arch/x86/include/uapi/asm/ptrace.h`), so it needs no BTF.
+const ORIG_AX: usize = 15 * 8;
+
+/// A system call returns. The exit alone carries the number, the result and the count; the entry
+/// would be needed only for calls in flight.
+#[btf_tracepoint(function = "sys_exit")]
+fn sys_exit(ctx: BtfTracePointContext) -> Option<()> {
+    let group = counted_group()?;
+    let regs: *const u8 = ctx.arg(0);
+    // SAFETY: `TP_PROTO(struct pt_regs *regs, long ret)`, include/trace/events/syscalls.h.
+    let nr = unsafe { regs.add(ORIG_AX).cast::<i64>().read_volatile() };
+    let ret: i64 = ctx.arg(1);
+    count_syscall(group, syscall_slot(nr), u64::try_from(ret).unwrap_or(0));
+    Some(())
+}
+
+/// The same for kernels that refuse BTF-typed tracepoints: `args[0]` is then a bare address, and
+/// reading it costs a helper call.
+#[raw_tracepoint(tracepoint = "sys_exit")]
+fn raw_sys_exit(ctx: RawTracePointContext) -> Option<()> {
+    let group = counted_group()?;
+    let regs: *const u8 = ctx.arg(0);
+    // SAFETY: the helper checks the address; see `sys_exit` for the type.
+    let nr = unsafe { bpf_probe_read_kernel(regs.wrapping_add(ORIG_AX).cast::<i64>()).ok()? };
+    let ret: i64 = ctx.arg(1);
+    count_syscall(group, syscall_slot(nr), u64::try_from(ret).unwrap_or(0));
+    Some(())
+}
+
+/// A page fault in user mode: an exception, two mode switches.
+#[raw_tracepoint(tracepoint = "page_fault_user")]
+fn page_fault_user(_ctx: RawTracePointContext) -> Option<()> {
+    count_event(counted_group()?, Event::PageFaultUser);
+    Some(())
+}
+
+/// A page fault in kernel mode, as when a copy touches user memory that is not mapped yet. The
+/// CPU was in kernel mode already: no mode switch.
+#[raw_tracepoint(tracepoint = "page_fault_kernel")]
+fn page_fault_kernel(_ctx: RawTracePointContext) -> Option<()> {
+    count_event(counted_group()?, Event::PageFaultKernel);
+    Some(())
+}

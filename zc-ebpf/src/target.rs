@@ -1,0 +1,90 @@
+//! Whom we trace: a process in `GROUPS`, and from then on its children.
+
+use aya_ebpf::{
+    helpers::bpf_get_current_pid_tgid,
+    macros::{btf_tracepoint, map},
+    maps::Array,
+    programs::BtfTracePointContext,
+};
+use zc_common::{Event, Group, PID_SLOTS};
+
+use crate::{counters::count_event, layout::task_tgid};
+
+/// The group of each process id, a byte each, eight to a value; 0 means not traced.
+///
+/// A plain array, because its lookup is inlined by the kernel's JIT where a hash lookup is a call
+/// of several hundred instructions on every system call of every bystander.
+#[map]
+static GROUPS: Array<[u8; 8]> = Array::with_max_entries(PID_SLOTS / 8, 0);
+
+/// 1 while counting.
+#[map]
+static ARMED: Array<u32> = Array::with_max_entries(1, 0);
+
+/// Whether a run is being counted.
+#[inline(always)]
+pub(crate) fn armed() -> bool {
+    ARMED.get(0).is_some_and(|armed| *armed != 0)
+}
+
+/// Process id of the task on the CPU, as the initial PID namespace numbers it.
+#[inline(always)]
+fn current_tgid() -> u32 {
+    (bpf_get_current_pid_tgid() >> 32) as u32
+}
+
+#[inline(always)]
+fn group_byte(tgid: u32) -> Option<*mut u8> {
+    let octet = GROUPS.get_ptr_mut(tgid >> 3)?;
+    // SAFETY: the index is below the eight bytes of the value.
+    Some(unsafe { octet.cast::<u8>().add((tgid & 7) as usize) })
+}
+
+/// The group of the task on the CPU, when it is traced and counting is on.
+///
+/// Valid in process context only: in a softirq the task on the CPU is whoever was interrupted.
+#[inline(always)]
+pub(crate) fn counted_group() -> Option<Group> {
+    let group = group_byte(current_tgid())?;
+    // SAFETY: a valid map value.
+    let group = Group::traced(unsafe { group.read() })?;
+    armed().then_some(group)
+}
+
+/// A child belongs to its parent's group. Also when that is none: a process id may be one that a
+/// traced process had before.
+#[btf_tracepoint(function = "sched_process_fork")]
+fn process_fork(ctx: BtfTracePointContext) -> Option<()> {
+    let child: *const u8 = ctx.arg(1);
+    // SAFETY: `TP_PROTO(struct task_struct *parent, struct task_struct *child)`,
+    // include/trace/events/sched.h.
+    let child = unsafe { task_tgid(child) };
+    let parent = current_tgid();
+    // SAFETY: a valid map value.
+    let group = unsafe { group_byte(parent)?.read() };
+    if child != parent {
+        // SAFETY: a valid map value; one byte is stored whole.
+        unsafe { group_byte(child)?.write(group) };
+    }
+    if let Some(group) = counted_group() {
+        count_event(group, Event::Fork);
+        #[cfg(feature = "log")]
+        aya_log_ebpf::debug!(&ctx, "fork: {} -> {}", parent, child);
+    }
+    Some(())
+}
+
+/// An `execve` keeps its process id and so its group; it is only counted.
+#[btf_tracepoint(function = "sched_process_exec")]
+fn process_exec(_ctx: BtfTracePointContext) -> Option<()> {
+    count_event(counted_group()?, Event::Exec);
+    Some(())
+}
+
+/// The end of a task. Its group byte stays until the process id is given out again, which
+/// `process_fork` sees: an ended task makes no more calls.
+#[btf_tracepoint(function = "sched_process_exit")]
+fn process_exit(_ctx: BtfTracePointContext) -> Option<()> {
+    count_event(counted_group()?, Event::Exit);
+    Some(())
+}

@@ -1,0 +1,226 @@
+//! `zc lab`: runs the styles and reports.
+
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
+
+use anyhow::anyhow;
+use clap::builder::PossibleValuesParser;
+use tokio::{signal, task::spawn_blocking, time::timeout};
+use zc_common::Site;
+
+use super::{Exit, Failure, Outcome};
+use crate::{
+    expect::{Guess, Verdict},
+    lab::{self, Options},
+    probes::catalogue::SITES,
+    report::{
+        self,
+        output::Output,
+        text::{Colour, head, table},
+    },
+    result::LabReport,
+    transfer::{STYLES, Style, nearest, payload::PayloadError, session::Running, style},
+};
+
+mod progress;
+
+/// Run transfer styles and compare measured copies and switches with theory
+///
+/// Each style moves a file over loopback TCP to a receiver in a process of its own. The kernel
+/// counts both sides apart; what an empty payload costs is taken off; the rest must equal the
+/// prediction exactly.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Styles to run; all by default
+    #[arg(value_name = "STYLE", value_parser = parse_style)]
+    styles: Vec<&'static Style>,
+    /// List the styles and exit
+    #[arg(long)]
+    list: bool,
+    /// Payload, in bytes or as 64K, 64M, 1G (binary) [default: 64M, or all of --file]
+    #[arg(long, value_parser = parse_bytes)]
+    size: Option<u64>,
+    /// Bytes asked for in a system call
+    #[arg(long, default_value = "64K", value_parser = parse_bytes)]
+    chunk: u64,
+    /// Measured runs of each style
+    #[arg(long, default_value = "1", value_name = "TIMES")]
+    repeat: NonZeroU32,
+    /// Drop the payload, and nothing else, from the page cache before each run
+    #[arg(long)]
+    cold: bool,
+    /// Send this file instead of one made for the purpose
+    #[arg(long, value_name = "PATH")]
+    file: Option<PathBuf>,
+    /// Make the payload in this folder, which must be on a disk
+    #[arg(long, value_name = "PATH", conflicts_with = "file")]
+    dir: Option<PathBuf>,
+    /// Loopback port of the receiver [default: any free one]
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    port: u16,
+    /// Predict a number yourself, as in sendfile.sender.mode_switches=0; may be repeated
+    #[arg(long, value_name = "STYLE.SIDE.QUANTITY=NUMBER")]
+    predict: Vec<Guess>,
+    /// Leave a site out, to see what cannot be told without it; may be repeated
+    #[arg(long, value_name = "SITE", value_parser = PossibleValuesParser::new(SITES.iter().map(|row| row.program)))]
+    disable_site: Vec<String>,
+    /// Give up after so many seconds
+    #[arg(long, default_value_t = 900, value_name = "SECONDS")]
+    timeout: u64,
+    /// Print JSON, and nothing else, on stdout
+    #[arg(long)]
+    json: bool,
+    /// Write the report to this file instead of stdout
+    #[arg(long, short, value_name = "PATH")]
+    output: Option<PathBuf>,
+    /// Colour the text
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    color: Colour,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  sudo zc lab                              all styles, 64 MiB in 64 KiB chunks
+  sudo zc lab sendfile splice --size 1G    two of them, more bytes
+  sudo zc lab read-send --chunk 4K --cold  small reads from the disk
+  sudo zc lab --file video.mp4 --json      your own file, for a program to read
+  sudo zc lab sendfile --predict sendfile.sender.mode_switches=0
+                                           is \"0 switches\" true?
+
+Quantities to predict: user_to_kernel, kernel_to_user, kernel_to_kernel (bytes copied),
+syscalls, mode_switches, page_faults.
+
+Exit status:
+    0  every line verified
+    1  a line refuted
+    2  a line not observed, or the result is incomplete
+   64  the command line is wrong
+  130  interrupted";
+
+/// The largest chunk: system calls move at most 2 GiB less a page (`MAX_RW_COUNT`, linux/fs.h),
+/// and both workers hold a chunk in memory.
+const MAX_CHUNK: u64 = 1 << 30;
+
+fn parse_style(name: &str) -> Result<&'static Style, String> {
+    style(name).ok_or_else(|| {
+        let known = STYLES.iter().map(|style| style.name).collect::<Vec<_>>().join(", ");
+        match nearest(name) {
+            Some(near) => format!("no such style; did you mean {near}? There are {known}"),
+            None => format!("no such style; there are {known}"),
+        }
+    })
+}
+
+fn parse_bytes(text: &str) -> Result<u64, String> {
+    parse_size::Config::new()
+        .with_binary()
+        .parse_size(text)
+        .map_err(|error| format!("{error}; write a number of bytes, or 64K, 64M, 1G"))
+}
+
+impl Args {
+    fn options(&self) -> Result<Options, Failure> {
+        if self.size == Some(0) {
+            return Err(Failure::usage(anyhow!("--size 0 moves nothing: give at least 1 byte")));
+        }
+        if self.chunk == 0 || self.chunk > MAX_CHUNK {
+            return Err(Failure::usage(anyhow!(
+                "--chunk {} is not possible: give 1 byte to 1G",
+                self.chunk
+            )));
+        }
+        let chosen = self.styles.clone();
+        Ok(Options {
+            styles: if chosen.is_empty() { STYLES.iter().collect() } else { chosen },
+            size: self.size,
+            chunk: self.chunk,
+            repeat: self.repeat.get(),
+            cold: self.cold,
+            file: self.file.clone(),
+            dir: self.dir.clone(),
+            port: self.port,
+            disabled: disabled(&self.disable_site),
+            guesses: self.predict.clone(),
+        })
+    }
+}
+
+fn disabled(names: &[String]) -> Vec<Site> {
+    SITES
+        .iter()
+        .filter(|row| names.iter().any(|name| name == row.program))
+        .map(|row| row.site)
+        .collect()
+}
+
+/// Runs the lab and prints its report.
+pub(crate) fn main(args: &Args) -> Outcome {
+    if args.list {
+        return list(args.color.on_stdout());
+    }
+    let options = args.options()?;
+    let output = Output::open(args.output.as_deref()).map_err(Failure::usage)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::unobserved)?;
+    let report = runtime.block_on(measure(options, Duration::from_secs(args.timeout)))?;
+    let text = if args.json {
+        format!("{}\n", serde_json::to_string_pretty(&report).map_err(Failure::unobserved)?)
+    } else {
+        report::lab::text(&report, args.color.on_stdout() && args.output.is_none())
+    };
+    output.write(&text).map_err(Failure::unobserved)?;
+    Ok(match report.verdict {
+        Verdict::Refuted => Exit::Refuted,
+        Verdict::Verified if report.complete => Exit::Holds,
+        _ => Exit::Unobserved,
+    })
+}
+
+/// Runs the lab in a thread of its own, until it is done, takes too long, or the user ends it.
+async fn measure(options: Options, limit: Duration) -> Result<LabReport, Failure> {
+    let running = Running::default();
+    let workers = running.clone();
+    let lab = spawn_blocking(move || {
+        let bar = progress::Bar::new(lab::steps(&options));
+        lab::Progress::doing(&bar, "making the payload");
+        let payload = lab::payload(&options).map_err(bad_payload)?;
+        lab::Progress::step(&bar);
+        lab::run(&options, &payload, &workers, &bar).map_err(Failure::unobserved)
+    });
+    tokio::pin!(lab);
+    let ended = tokio::select! {
+        done = timeout(limit, &mut lab) => done.map_err(|_| {
+            Failure::unobserved(anyhow!("not done after {} s: give a longer --timeout", limit.as_secs()))
+        }),
+        _ = signal::ctrl_c() => Err(Failure::interrupted()),
+    };
+    match ended {
+        Ok(done) => done.map_err(Failure::unobserved)?,
+        Err(failure) => {
+            // The lab's thread sees its workers die and comes to an end by itself.
+            running.kill();
+            let _ = lab.await;
+            Err(failure)
+        }
+    }
+}
+
+/// A file that the user named is the command line's fault, a full disk is not.
+fn bad_payload(error: PayloadError) -> Failure {
+    match error {
+        PayloadError::Make { .. } | PayloadError::Read(_) => Failure::unobserved(error),
+        _ => Failure::usage(error),
+    }
+}
+
+fn list(colour: bool) -> Outcome {
+    let mut styles = table(colour);
+    styles.set_header(["style", "how", "the textbook's words"].map(head));
+    for style in &STYLES {
+        styles.add_row([head(style.name), style.how.into(), style.textbook.into()]);
+    }
+    Output::Stdout.write(&format!("{styles}\n")).map_err(Failure::unobserved)?;
+    Ok(Exit::Holds)
+}

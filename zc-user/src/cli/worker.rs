@@ -1,0 +1,54 @@
+//! `zc worker`: what `zc lab` starts for each side.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result};
+use clap::Subcommand;
+
+use crate::transfer::{self, worker};
+
+/// Which side.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Role {
+    /// Sends the file on stdin
+    Sender {
+        /// How
+        #[arg(long)]
+        style: String,
+        /// Where to
+        #[arg(long)]
+        peer: SocketAddr,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Receives and hashes
+    Receiver {
+        /// Where; 0 lets the kernel choose
+        #[arg(long)]
+        port: u16,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+/// What both sides have to agree on.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Common {
+    /// Bytes asked for in a call
+    #[arg(long)]
+    chunk: usize,
+    /// Bytes of each run
+    #[arg(long, value_delimiter = ',')]
+    runs: Vec<u64>,
+}
+
+/// Runs to the end or the first failure, which the parent is told.
+pub(crate) fn main(role: Role) -> Result<()> {
+    worker::run(|| match role {
+        Role::Sender { style, peer, common } => {
+            let style = transfer::style(&style).context("no such style")?;
+            worker::send(style, peer, common.chunk, &common.runs)
+        }
+        Role::Receiver { port, common } => worker::receive_all(port, common.chunk, &common.runs),
+    })
+}

@@ -1,0 +1,59 @@
+//! What system call numbers mean.
+
+use syscalls::Sysno;
+
+/// The name of system call `number`, or `#number` where none is known.
+pub(crate) fn name(number: usize) -> String {
+    Sysno::new(number).map_or_else(|| format!("#{number}"), |known| known.name().into())
+}
+
+/// Whether a positive return value is a number of payload bytes moved. Others return descriptors,
+/// addresses or process ids, which must not be added up.
+pub(crate) fn returns_bytes(number: usize) -> bool {
+    use Sysno as S;
+    matches!(
+        Sysno::new(number),
+        Some(
+            S::read
+                | S::write
+                | S::pread64
+                | S::pwrite64
+                | S::readv
+                | S::writev
+                | S::preadv
+                | S::pwritev
+                | S::preadv2
+                | S::pwritev2
+                | S::sendto
+                | S::recvfrom
+                | S::sendmsg
+                | S::recvmsg
+                | S::sendfile
+                | S::splice
+                | S::vmsplice
+                | S::tee
+                | S::copy_file_range
+                | S::process_vm_readv
+                | S::process_vm_writev
+        )
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_and_descriptors_are_not_bytes() {
+        assert!(returns_bytes(Sysno::sendfile as usize));
+        assert!(!returns_bytes(Sysno::mmap as usize));
+        assert!(!returns_bytes(Sysno::open as usize));
+        assert!(!returns_bytes(511));
+    }
+
+    #[test]
+    fn numbers_have_names() {
+        assert_eq!(name(Sysno::splice as usize), "splice");
+        assert_eq!(name(511), "#511");
+    }
+}

@@ -1,0 +1,265 @@
+//! The lab: runs each style on its own payload, counts both sides, compares with theory.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use zc_common::{Group, Site};
+
+use crate::{
+    expect::{Guess, Side, Verdict},
+    kernel::facts::Kernel,
+    measure::{Engine, Window},
+    probes::{
+        attach::{Probes, Status, sees},
+        catalogue::{Job, SITES},
+    },
+    result::{
+        Completeness, LabReport, PlanReport, RunReport, SiteStatus, StyleReport, Tier,
+        derive::{self, RunInput, SideInput},
+    },
+    transfer::{
+        Plan, Style,
+        payload::{Payload, PayloadError},
+        receive,
+        session::{Running, Session, Unwatched},
+    },
+};
+
+/// Name and version of the JSON format. The number grows when a key changes its meaning or goes.
+pub(crate) const SCHEMA: &str = "zc.lab/1";
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    /// In this order.
+    pub(crate) styles: Vec<&'static Style>,
+    /// Payload bytes; the default depends on `file`.
+    pub(crate) size: Option<u64>,
+    /// Bytes asked for in a call.
+    pub(crate) chunk: u64,
+    /// Measured runs of each style.
+    pub(crate) repeat: u32,
+    /// Drop the payload from the page cache before each run.
+    pub(crate) cold: bool,
+    /// Send this instead of a payload made for the purpose.
+    pub(crate) file: Option<PathBuf>,
+    /// Where to make one.
+    pub(crate) dir: Option<PathBuf>,
+    /// The receiver's port; 0 lets the kernel choose.
+    pub(crate) port: u16,
+    /// Sites to leave out.
+    pub(crate) disabled: Vec<Site>,
+    /// Predictions in place of the formulas'.
+    pub(crate) guesses: Vec<Guess>,
+}
+
+/// Payload bytes when nothing else is said.
+pub(crate) const DEFAULT_SIZE: u64 = 64 << 20;
+
+/// Told about each finished step; `Steps::total` of them.
+pub(crate) trait Progress {
+    /// Says what comes next.
+    fn doing(&self, what: &str);
+    /// One step is done.
+    fn step(&self);
+}
+
+/// How many steps [`run`] reports.
+pub(crate) fn steps(options: &Options) -> u64 {
+    // Attaching, the payload; a warm-up, an empty run and the measured ones of each style.
+    2 + options.styles.len() as u64 * (2 + u64::from(options.repeat))
+}
+
+/// Makes or opens the payload that `options` ask for.
+pub(crate) fn payload(options: &Options) -> Result<Payload, PayloadError> {
+    match &options.file {
+        Some(path) => Payload::open(path, options.size),
+        None => Payload::make(options.dir.as_deref(), options.size.unwrap_or(DEFAULT_SIZE)),
+    }
+}
+
+/// Runs everything.
+pub(crate) fn run(
+    options: &Options,
+    payload: &Payload,
+    running: &Running,
+    progress: &dyn Progress,
+) -> Result<LabReport> {
+    progress.doing("attaching probes");
+    let probes = Probes::attach(&options.disabled)?;
+    let statuses = probes.sites.clone();
+    let mut lab = Lab {
+        options,
+        payload,
+        running,
+        progress,
+        engine: Engine::new(probes),
+        statuses,
+        lost: Some(0),
+    };
+    progress.step();
+    let styles = options
+        .styles
+        .iter()
+        .map(|style| {
+            progress.doing(style.name);
+            lab.style(style).with_context(|| format!("{} could not be measured", style.name))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    Ok(lab.report(styles))
+}
+
+/// The groups of the two sides.
+const SENDER: Group = group(1);
+const RECEIVER: Group = group(2);
+
+const fn group(n: u8) -> Group {
+    match Group::traced(n) {
+        Some(group) => group,
+        None => panic!("more groups than counters"),
+    }
+}
+
+struct Lab<'a> {
+    options: &'a Options,
+    payload: &'a Payload,
+    running: &'a Running,
+    progress: &'a dyn Progress,
+    engine: Engine,
+    statuses: Vec<Status>,
+    /// Counts lost in all runs so far.
+    lost: Option<u64>,
+}
+
+impl Lab<'_> {
+    fn plan(&self) -> Plan {
+        Plan { bytes: self.payload.size, chunk: self.options.chunk }
+    }
+
+    fn style(&mut self, style: &'static Style) -> Result<StyleReport> {
+        let plan = self.plan();
+        // Enough to pass each line of the transfer's code once, so that no page of it is new.
+        let warm_up = plan.bytes.min(plan.chunk.saturating_mul(2));
+        let mut sizes = vec![warm_up, 0];
+        sizes.extend(vec![plan.bytes; self.options.repeat as usize]);
+        let port = self.options.port;
+        let mut session =
+            Session::start(style, self.payload, port, plan.chunk, &sizes, self.running)?;
+        let (sender, receiver) = session.pids();
+        self.engine.watch(sender, SENDER)?;
+        self.engine.watch(receiver, RECEIVER)?;
+        session.run(&mut Unwatched)?;
+        self.progress.step();
+        let groups = [Group::MACHINE, SENDER, RECEIVER];
+        let mut empty = Window::new(&mut self.engine, &groups, None);
+        session.run(&mut empty)?;
+        let empty = empty.counted()?;
+        self.progress.step();
+        let mut runs = Vec::new();
+        for _ in 0..self.options.repeat {
+            let cold = self.options.cold.then_some(self.payload);
+            let mut window = Window::new(&mut self.engine, &groups, cold);
+            let delivered = session.run(&mut window)?;
+            let counted = window.counted()?;
+            let lost = counted.lost.zip(empty.lost).map(|(run, empty)| run + empty);
+            self.lost = self.lost.zip(lost).map(|(so_far, lost)| so_far + lost);
+            let input = RunInput {
+                style: style.name,
+                bytes: plan.bytes,
+                hash: &self.payload.hash,
+                delivered: &delivered,
+                statuses: &self.statuses,
+                lost,
+                guesses: &self.options.guesses,
+                machine: &counted.samples[&Group::MACHINE],
+            };
+            let side = |side, group, jobs, cost| SideInput {
+                side,
+                run: &counted.samples[&group],
+                empty: &empty.samples[&group],
+                jobs,
+                cost,
+            };
+            runs.push(derive::run(
+                &input,
+                &side(Side::Sender, SENDER, style.jobs, (style.cost)(plan)),
+                &side(Side::Receiver, RECEIVER, receive::JOBS, receive::cost(plan)),
+            ));
+            self.progress.step();
+        }
+        style_report(style, runs)
+    }
+
+    fn report(self, styles: Vec<StyleReport>) -> LabReport {
+        let kernel = Kernel::running();
+        let problems = self.problems();
+        let worst = styles.iter().map(|style| style.run.verdict).max();
+        LabReport {
+            schema: SCHEMA,
+            zc: env!("CARGO_PKG_VERSION"),
+            kernel: kernel.release,
+            architecture: kernel.architecture,
+            tier: tier(&self.statuses),
+            complete: problems.is_empty(),
+            verdict: worst.unwrap_or(Verdict::NotObserved),
+            plan: PlanReport {
+                size_bytes: self.payload.size,
+                chunk_bytes: self.options.chunk,
+                repeat: self.options.repeat,
+                cold: self.options.cold,
+                hash: self.payload.hash.clone(),
+            },
+            completeness: Completeness {
+                sites: site_statuses(&self.statuses),
+                recursion_misses: self.lost,
+                problems,
+            },
+            styles,
+        }
+    }
+
+    /// What was relied on and not seen, or lost.
+    fn problems(&self) -> Vec<String> {
+        let mut jobs: Vec<Job> =
+            self.options.styles.iter().flat_map(|style| style.jobs).copied().collect();
+        jobs.extend(receive::JOBS);
+        jobs.sort_unstable();
+        jobs.dedup();
+        let mut problems: Vec<_> =
+            jobs.into_iter().filter_map(|job| sees(&self.statuses, job).err()).collect();
+        match self.lost {
+            Some(0) => {}
+            Some(lost) => problems.push(format!("{lost} counts were lost to nested probes")),
+            None => problems.push("this kernel does not tell how many counts were lost".into()),
+        }
+        problems
+    }
+}
+
+/// What was used to observe: no site at all leaves the tracepoints.
+fn tier(statuses: &[Status]) -> Tier {
+    let attached = statuses.iter().any(|status| matches!(status, Status::Attached { .. }));
+    if attached { Tier::Sites } else { Tier::Boundary }
+}
+
+/// The report of `runs`, with the numbers of the worst.
+fn style_report(style: &Style, runs: Vec<RunReport>) -> Result<StyleReport> {
+    let worst = runs.iter().map(|run| run.verdict).max();
+    let run = runs.iter().find(|run| Some(run.verdict) == worst).context("no run")?.clone();
+    Ok(StyleReport { style: style.name, how: style.how, textbook: style.textbook, run, runs })
+}
+
+/// The catalogue with what became of each site.
+pub(crate) fn site_statuses(statuses: &[Status]) -> Vec<SiteStatus> {
+    SITES
+        .iter()
+        .zip(statuses)
+        .map(|(row, status)| SiteStatus {
+            site: row.program,
+            job: row.job,
+            meaning: row.meaning,
+            source: row.source,
+            status: status.clone(),
+        })
+        .collect()
+}

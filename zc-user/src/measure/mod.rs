@@ -1,0 +1,183 @@
+//! Raw counts: watch processes, arm, disarm, read.
+
+mod window;
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, anyhow};
+use aya::maps::{Array, PerCpuArray};
+use zc_common::{Counters, Event, Group, IterClass, PID_SLOTS, Site, Tally};
+
+use crate::{kernel::syscalls::returns_bytes, probes::attach::Probes};
+
+pub(crate) use window::Window;
+
+/// The counters of one group over one run: a raw sample.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sample {
+    /// By system call number; only those that were called. Bytes only of calls that return bytes.
+    pub(crate) syscalls: BTreeMap<usize, Tally>,
+    /// By site and iterator; only those that were passed.
+    pub(crate) sites: BTreeMap<(Site, IterClass), Tally>,
+    /// Page faults taken in user mode.
+    pub(crate) faults_user: u64,
+    /// Page faults taken in kernel mode.
+    pub(crate) faults_kernel: u64,
+}
+
+impl Sample {
+    /// Returns of system calls.
+    pub(crate) fn syscall_count(&self) -> u64 {
+        self.syscalls.values().map(|tally| tally.calls).sum()
+    }
+}
+
+/// All counters since loading, of every CPU, by group.
+struct Snapshot(BTreeMap<Group, Box<Counters>>);
+
+/// The loaded probes and their counters.
+pub(crate) struct Engine {
+    probes: Probes,
+    before: Option<Snapshot>,
+}
+
+impl Engine {
+    /// Counts with `probes`, nothing yet.
+    pub(crate) fn new(probes: Probes) -> Self {
+        Self { probes, before: None }
+    }
+
+    /// What is attached.
+    pub(crate) fn probes(&self) -> &Probes {
+        &self.probes
+    }
+
+    /// Puts process `pid`, and whatever it starts from now on, into `group`.
+    pub(crate) fn watch(&mut self, pid: u32, group: Group) -> Result<()> {
+        if pid >= PID_SLOTS {
+            return Err(anyhow!("process id {pid} is out of range"));
+        }
+        let map = self.probes.ebpf.map_mut("GROUPS").context("the BPF object has no map GROUPS")?;
+        let mut groups: Array<_, [u8; 8]> = map.try_into()?;
+        // The kernel half writes single bytes of this word when processes fork; ours can undo
+        // such a write only for a process id next to one that was born a moment ago.
+        let mut octet = groups.get(&(pid / 8), 0)?;
+        octet[(pid % 8) as usize] = group.index();
+        groups.set(pid / 8, octet, 0).context("cannot mark the process as traced")
+    }
+
+    /// Starts counting for `groups`.
+    pub(crate) fn arm(&mut self, groups: &[Group]) -> Result<()> {
+        self.before = Some(self.snapshot(groups)?);
+        self.set_armed(1)
+    }
+
+    /// Stops counting and gives what was counted since [`Engine::arm`], by group.
+    pub(crate) fn disarm(&mut self) -> Result<BTreeMap<Group, Sample>> {
+        self.set_armed(0)?;
+        let before = self.before.take().context("disarmed before it was armed")?;
+        let groups: Vec<_> = before.0.keys().copied().collect();
+        let after = self.snapshot(&groups)?;
+        Ok(after
+            .0
+            .iter()
+            .zip(before.0.values())
+            .map(|((group, after), before)| (*group, difference(after, before)))
+            .collect())
+    }
+
+    fn set_armed(&mut self, armed: u32) -> Result<()> {
+        let map = self.probes.ebpf.map_mut("ARMED").context("the BPF object has no map ARMED")?;
+        let mut switch: Array<_, u32> = map.try_into()?;
+        switch.set(0, armed, 0).context("cannot arm the counters")
+    }
+
+    fn snapshot(&self, groups: &[Group]) -> Result<Snapshot> {
+        let map = self.probes.ebpf.map("COUNTERS").context("the BPF object has no map COUNTERS")?;
+        let counters: PerCpuArray<_, Counters> = map.try_into()?;
+        groups
+            .iter()
+            .map(|group| {
+                let mut sum = Box::<Counters>::default();
+                for cpu in counters.get(&u32::from(group.index()), 0)?.iter() {
+                    add(&mut sum, cpu);
+                }
+                Ok((*group, sum))
+            })
+            .collect::<Result<_>>()
+            .map(Snapshot)
+            .context("cannot read the counters")
+    }
+}
+
+fn add(sum: &mut Counters, cpu: &Counters) {
+    let tallies = sum.syscalls.iter_mut().chain(sum.sites.as_flattened_mut());
+    for (sum, cpu) in tallies.zip(cpu.syscalls.iter().chain(cpu.sites.as_flattened())) {
+        sum.calls += cpu.calls;
+        sum.bytes += cpu.bytes;
+    }
+    for (sum, cpu) in sum.events.iter_mut().zip(cpu.events) {
+        *sum += cpu;
+    }
+}
+
+/// Counters only grow, so plain subtraction holds.
+fn difference(after: &Counters, before: &Counters) -> Sample {
+    let minus = |after: &Tally, before: &Tally| Tally {
+        calls: after.calls - before.calls,
+        bytes: after.bytes - before.bytes,
+    };
+    let event = |event: Event| after.events[event as usize] - before.events[event as usize];
+    let mut sites = BTreeMap::new();
+    for site in Site::ALL {
+        for class in IterClass::ALL {
+            let (s, c) = (site as usize, class as usize);
+            let tally = minus(&after.sites[s][c], &before.sites[s][c]);
+            if tally != Tally::default() {
+                sites.insert((site, class), tally);
+            }
+        }
+    }
+    let syscall = |nr: usize| {
+        let mut tally = minus(&after.syscalls[nr], &before.syscalls[nr]);
+        if !returns_bytes(nr) {
+            tally.bytes = 0;
+        }
+        (nr, tally)
+    };
+    Sample {
+        syscalls: (0..after.syscalls.len())
+            .map(syscall)
+            .filter(|(_, tally)| *tally != Tally::default())
+            .collect(),
+        sites,
+        faults_user: event(Event::PageFaultUser),
+        faults_kernel: event(Event::PageFaultKernel),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_is_the_difference_summed_over_cpus() {
+        let mut cpu = Counters::default();
+        cpu.syscalls[1] = Tally { calls: 2, bytes: 10 };
+        cpu.sites[Site::FilemapRead as usize][IterClass::User as usize] =
+            Tally { calls: 1, bytes: 7 };
+        cpu.events[Event::PageFaultUser as usize] = 3;
+        let mut before = Counters::default();
+        add(&mut before, &cpu);
+        let mut after = before;
+        add(&mut after, &cpu);
+        add(&mut after, &cpu);
+
+        let sample = difference(&after, &before);
+        assert_eq!(sample.syscalls, BTreeMap::from([(1, Tally { calls: 4, bytes: 20 })]));
+        let site = (Site::FilemapRead, IterClass::User);
+        assert_eq!(sample.sites, BTreeMap::from([(site, Tally { calls: 2, bytes: 14 })]));
+        assert_eq!((sample.faults_user, sample.faults_kernel), (6, 0));
+        assert_eq!(sample.syscall_count(), 4);
+    }
+}

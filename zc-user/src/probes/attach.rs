@@ -1,0 +1,233 @@
+//! Loads the BPF object and attaches it, recording what each probe became.
+
+use std::os::fd::AsFd;
+
+use aya::{
+    Btf, Ebpf, EbpfLoader, include_bytes_aligned,
+    programs::{BtfTracePoint, FExit, Program, ProgramError, RawTracePoint},
+};
+use serde::Serialize;
+use thiserror::Error;
+use zc_common::Site;
+
+use super::{
+    catalogue::{Job, SITES},
+    resolve::{Resolved, resolve},
+};
+use crate::kernel::{bpf_info, btf::BtfError, caps::Caps};
+
+/// The kernel half, built by the build script.
+static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/zc-ebpf"));
+
+/// BTF-typed tracepoints: program, tracepoint.
+const TYPED_TRACEPOINTS: [(&str, &str); 4] = [
+    ("sys_exit", "sys_exit"),
+    ("process_fork", "sched_process_fork"),
+    ("process_exec", "sched_process_exec"),
+    ("process_exit", "sched_process_exit"),
+];
+
+/// Raw tracepoints; program and tracepoint have one name.
+const RAW_TRACEPOINTS: [&str; 2] = ["page_fault_user", "page_fault_kernel"];
+
+/// Why nothing can be counted at all.
+#[derive(Debug, Error)]
+pub(crate) enum AttachError {
+    /// Not allowed to trace.
+    #[error("counting inside the kernel needs {0}: run it as root, or with those capabilities")]
+    Permission(String),
+    /// The kernel's types cannot be read.
+    #[error(transparent)]
+    Btf(#[from] BtfError),
+    /// aya cannot read them.
+    #[error("cannot parse the kernel's BTF: {0}")]
+    AyaBtf(#[from] aya::BtfError),
+    /// The object does not load: maps could not be made.
+    #[error("the kernel does not accept the BPF maps: {0}")]
+    Object(#[from] Box<aya::EbpfError>),
+    /// A probe that nothing can be counted without.
+    #[error("the kernel refused the {kind} {name}, which every count needs: {reason}")]
+    Essential {
+        /// Kind of probe.
+        kind: &'static str,
+        /// Its name.
+        name: &'static str,
+        /// The kernel's answer.
+        reason: String,
+    },
+}
+
+/// What became of a wanted probe.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub(crate) enum Status {
+    /// It counts.
+    Attached {
+        /// The kernel function.
+        function: &'static str,
+    },
+    /// This kernel has no function of any of its names.
+    Absent,
+    /// The kernel has the function and refused the probe.
+    Refused {
+        /// The kernel function.
+        function: &'static str,
+        /// The kernel's own words.
+        reason: String,
+    },
+    /// Left out on request.
+    Disabled,
+}
+
+/// Everything attached; dropping it detaches everything.
+pub(crate) struct Probes {
+    /// The loaded object.
+    pub(crate) ebpf: Ebpf,
+    /// By [`Site`].
+    pub(crate) sites: Vec<Status>,
+}
+
+impl Probes {
+    /// Loads and attaches the tracepoints and every site but `disabled`. A site that cannot be
+    /// attached is recorded and the rest goes on.
+    pub(crate) fn attach(disabled: &[Site]) -> Result<Self, AttachError> {
+        if let Some(missing) = Caps::of_self().missing() {
+            return Err(AttachError::Permission(missing));
+        }
+        let resolved = resolve()?;
+        let btf = Btf::from_sys_fs()?;
+        let mut ebpf = EbpfLoader::new()
+            .btf(Some(&btf))
+            .override_global("LAYOUT", &resolved.layout, true)
+            .load(OBJECT)
+            .map_err(Box::new)?;
+        attach_tracepoints(&mut ebpf, &btf)?;
+        let sites = attach_sites(&mut ebpf, &btf, &resolved, disabled);
+        Ok(Self { ebpf, sites })
+    }
+
+    /// Loads and attaches a raw tracepoint only: all that the boundary tier needs.
+    pub(crate) fn try_raw_tracepoint() -> Result<(), AttachError> {
+        let mut ebpf = EbpfLoader::new().btf(None).load(OBJECT).map_err(Box::new)?;
+        attach_raw(&mut ebpf, "raw_sys_exit", "sys_exit")
+    }
+
+    /// Recursion misses of every loaded program, summed: each is a count that was lost.
+    /// `None` where the kernel does not report them.
+    pub(crate) fn recursion_misses(&self) -> Result<Option<u64>, std::io::Error> {
+        let mut sum = Some(0);
+        for (_, program) in self.ebpf.programs() {
+            if let Ok(fd) = program.fd() {
+                let misses = bpf_info::recursion_misses(fd.as_fd())?;
+                sum = sum.zip(misses).map(|(sum, misses)| sum + misses);
+            }
+        }
+        Ok(sum)
+    }
+}
+
+/// Whether every byte that does `job` is seen, given the sites' `statuses`; otherwise why not.
+pub(crate) fn sees(statuses: &[Status], job: Job) -> Result<(), String> {
+    let mut attached = false;
+    let mut names: Vec<&str> = Vec::new();
+    for (row, status) in SITES.iter().zip(statuses).filter(|(row, _)| row.job == job) {
+        names.extend(row.functions);
+        match status {
+            Status::Attached { .. } => attached = true,
+            Status::Absent => {}
+            Status::Refused { function, reason } => {
+                return Err(format!("the kernel refused {function}: {reason}"));
+            }
+            Status::Disabled => return Err(format!("{} is disabled", row.program)),
+        }
+    }
+    if attached {
+        Ok(())
+    } else {
+        Err(format!("this kernel has no function {}", names.join(" or ")))
+    }
+}
+
+fn attach_tracepoints(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), AttachError> {
+    for (program, tracepoint) in TYPED_TRACEPOINTS {
+        with_program(ebpf, program, |program: &mut BtfTracePoint| {
+            program.load(tracepoint, btf)?;
+            program.attach().map(drop)
+        })
+        .map_err(|reason| AttachError::Essential {
+            kind: "tracepoint",
+            name: tracepoint,
+            reason,
+        })?;
+    }
+    for name in RAW_TRACEPOINTS {
+        attach_raw(ebpf, name, name)?;
+    }
+    Ok(())
+}
+
+fn attach_raw(ebpf: &mut Ebpf, program: &str, name: &'static str) -> Result<(), AttachError> {
+    with_program(ebpf, program, |program: &mut RawTracePoint| {
+        program.load()?;
+        program.attach(name).map(drop)
+    })
+    .map_err(|reason| AttachError::Essential { kind: "raw tracepoint", name, reason })
+}
+
+fn attach_sites(ebpf: &mut Ebpf, btf: &Btf, resolved: &Resolved, disabled: &[Site]) -> Vec<Status> {
+    SITES
+        .iter()
+        .map(|row| {
+            let Some(function) = resolved.functions[row.site as usize] else {
+                return Status::Absent;
+            };
+            if disabled.contains(&row.site) {
+                return Status::Disabled;
+            }
+            let attached = with_program(ebpf, row.program, |program: &mut FExit| {
+                program.load(function, btf)?;
+                program.attach().map(drop)
+            });
+            match attached {
+                Ok(()) => Status::Attached { function },
+                Err(reason) => Status::Refused { function, reason },
+            }
+        })
+        .collect()
+}
+
+/// Runs `attach` on the program called `name`; the error is the kernel's, in a line.
+fn with_program<'a, P>(
+    ebpf: &'a mut Ebpf,
+    name: &str,
+    attach: impl FnOnce(&mut P) -> Result<(), ProgramError>,
+) -> Result<(), String>
+where
+    &'a mut P: TryFrom<&'a mut Program, Error = ProgramError>,
+    P: 'a,
+{
+    let program = ebpf.program_mut(name).ok_or("the BPF object has no such program")?;
+    let program: &mut P = program.try_into().map_err(|error: ProgramError| error.to_string())?;
+    attach(program).map_err(|error| explain(&error))
+}
+
+/// The kernel's answer in one line: the errno, and the last line of a verifier's log that is not
+/// about what verifying cost.
+pub(crate) fn explain(error: &ProgramError) -> String {
+    match error {
+        ProgramError::LoadError { io_error, verifier_log } => {
+            let log = verifier_log.to_string();
+            let said = log.lines().rev().find(|line| {
+                let line = line.trim();
+                let cost = ["processed ", "stack depth ", "verification time "];
+                !line.is_empty() && !cost.iter().any(|about| line.starts_with(about))
+            });
+            match said {
+                Some(line) => format!("{io_error}: {}", line.trim()),
+                None => io_error.to_string(),
+            }
+        }
+        ProgramError::SyscallError(error) => format!("{}: {}", error.call, error.io_error),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,210 @@
+//! The text view of `zc lab`.
+
+use std::fmt::Write;
+
+use comfy_table::Cell;
+
+use super::text::{bytes, head, number, table, verdict};
+use crate::{
+    expect::Quantity,
+    result::{Copied, LabReport, Line, RunReport, SideReport, StyleReport},
+};
+
+/// The whole report: what ran where, each style's lines, then the table of all.
+pub(crate) fn text(report: &LabReport, colour: bool) -> String {
+    let mut out = String::new();
+    let plan = &report.plan;
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        out,
+        "kernel {} ({}), tier {}: {} in {} chunks over loopback TCP, {} page cache, {} run{} each",
+        report.kernel,
+        report.architecture,
+        report.tier.name(),
+        bytes(plan.size_bytes),
+        bytes(plan.chunk_bytes),
+        if plan.cold { "cold" } else { "warm" },
+        plan.repeat,
+        if plan.repeat == 1 { "" } else { "s" },
+    );
+    for style in &report.styles {
+        out.push('\n');
+        details(&mut out, style, colour);
+    }
+    out.push('\n');
+    summary(&mut out, report, colour);
+    for problem in &report.completeness.problems {
+        let _ = writeln!(out, "incomplete: {problem}");
+    }
+    let complete = if report.complete { "complete, no count was lost" } else { "not complete" };
+    let _ = writeln!(out, "{}; {complete}", report.verdict);
+    out
+}
+
+fn details(out: &mut String, style: &StyleReport, colour: bool) {
+    let run = &style.run;
+    let _ = writeln!(out, "{}: {}", style.style, style.how);
+    let _ = writeln!(out, "  textbook: {}", style.textbook);
+    let mut lines = table(colour);
+    lines.set_header(
+        ["side", "what", "predicted", "formula", "measured", "per byte", "verdict"].map(head),
+    );
+    for side in [&run.sender, &run.receiver] {
+        for line in &side.lines {
+            lines.add_row(detail(line, &side.copies_per_byte));
+        }
+    }
+    let _ = writeln!(out, "{lines}");
+    for (name, side) in [("sender", &run.sender), ("receiver", &run.receiver)] {
+        notes(out, name, side);
+    }
+    let _ = writeln!(
+        out,
+        "  moved {} bytes, content hash {}{}",
+        run.moved_bytes,
+        if run.hash_ok { "equal" } else { "DIFFERENT" },
+        machine(run)
+    );
+}
+
+fn detail(line: &Line, per_byte: &Copied<f64>) -> Vec<Cell> {
+    let ratio = match line.quantity {
+        Quantity::UserToKernel => per_byte.user_to_kernel,
+        Quantity::KernelToUser => per_byte.kernel_to_user,
+        Quantity::KernelToKernel => per_byte.kernel_to_kernel,
+        _ => None,
+    };
+    vec![
+        Cell::new(line.side.name()),
+        Cell::new(label(line.quantity)),
+        number(line.predicted),
+        Cell::new(&line.formula),
+        match (line.measured, &line.reason) {
+            (Some(measured), _) => number(measured),
+            (None, reason) => Cell::new(reason.as_deref().unwrap_or_default()),
+        },
+        number(ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"))),
+        verdict(line.verdict),
+    ]
+}
+
+fn label(quantity: Quantity) -> &'static str {
+    match quantity {
+        Quantity::UserToKernel => "bytes copied, user to kernel",
+        Quantity::KernelToUser => "bytes copied, kernel to user",
+        Quantity::KernelToKernel => "bytes copied, inside the kernel",
+        Quantity::Syscalls => "system calls",
+        Quantity::ModeSwitches => "mode switches",
+        Quantity::PageFaults => "page faults in user mode",
+    }
+}
+
+/// Sites, calls and kernel-mode faults, a line each.
+fn notes(out: &mut String, name: &str, side: &SideReport) {
+    let sites = side.sites.iter().map(|site| {
+        format!("{}[{}] {} bytes in {} calls", site.function, site.iterator, site.bytes, site.calls)
+    });
+    let calls = side.by_syscall.iter().map(|call| match call.bytes {
+        Some(bytes) => format!("{} {} times, {bytes} bytes", call.name, call.calls),
+        None => format!("{} {} times", call.name, call.calls),
+    });
+    for items in [calls.collect::<Vec<_>>(), sites.collect()] {
+        if !items.is_empty() {
+            let _ = writeln!(out, "  {name}: {}", items.join("; "));
+        }
+    }
+    if let Some(faults) = side.page_faults.kernel.filter(|faults| *faults > 0) {
+        let _ = writeln!(
+            out,
+            "  {name}: {faults} page faults inside copies, in kernel mode already: no mode switch"
+        );
+    }
+}
+
+fn machine(run: &RunReport) -> String {
+    run.machine.as_ref().map_or_else(
+        || "; copies inside the network stack not observed".to_owned(),
+        |machine| {
+            let sites =
+                machine.sites.iter().map(|site| format!("{} {}", site.function, site.bytes));
+            let sites = sites.collect::<Vec<_>>().join(", ");
+            let list = if sites.is_empty() { sites } else { format!(" ({sites})") };
+            format!(
+                "; copied inside the network stack, whole machine: {} bytes{list}",
+                machine.kernel_to_kernel
+            )
+        },
+    )
+}
+
+fn summary(out: &mut String, report: &LabReport, colour: bool) {
+    let mut all = table(colour);
+    all.set_header(
+        [
+            "style",
+            "sender copies/byte",
+            "receiver copies/byte",
+            "sender mode switches",
+            "receiver mode switches",
+            "verdict",
+            "the textbook's words",
+        ]
+        .map(head),
+    );
+    for style in &report.styles {
+        let run = &style.run;
+        let switches = |side: &SideReport| {
+            number(side.mode_switches.map_or_else(|| "not observed".to_owned(), |n| n.to_string()))
+        };
+        all.add_row(vec![
+            head(style.style),
+            Cell::new(copies(&run.sender.copies_per_byte)),
+            Cell::new(copies(&run.receiver.copies_per_byte)),
+            switches(&run.sender),
+            switches(&run.receiver),
+            verdict(run.verdict),
+            Cell::new(style.textbook),
+        ]);
+    }
+    let _ = writeln!(out, "{all}");
+    let _ = writeln!(
+        out,
+        "UK: user to kernel, KU: kernel to user, KK: inside the kernel. A system call is two mode switches."
+    );
+}
+
+/// The directions that were used, as `KU 1 + UK 1`; `0` when all are known to be none.
+fn copies(copied: &Copied<f64>) -> String {
+    let parts = [
+        ("KU", copied.kernel_to_user),
+        ("UK", copied.user_to_kernel),
+        ("KK", copied.kernel_to_kernel),
+    ];
+    let used: Vec<_> = parts
+        .iter()
+        .filter_map(|(name, ratio)| match ratio {
+            None => Some(format!("{name} not observed")),
+            Some(0.0) => None,
+            Some(ratio) => Some(format!("{name} {ratio:.2}")),
+        })
+        .collect();
+    if used.is_empty() { "0".into() } else { used.join(" + ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unobserved_directions_are_named_never_zero() {
+        let all =
+            Copied { user_to_kernel: Some(1.0), kernel_to_user: None, kernel_to_kernel: Some(0.0) };
+        assert_eq!(copies(&all), "KU not observed + UK 1.00");
+        let none = Copied {
+            user_to_kernel: Some(0.0),
+            kernel_to_user: Some(0.0),
+            kernel_to_kernel: Some(0.0),
+        };
+        assert_eq!(copies(&none), "0");
+    }
+}

@@ -1,0 +1,106 @@
+//! What the text views share.
+
+use std::{env, io::IsTerminal};
+
+use clap::ValueEnum;
+use comfy_table::{
+    Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle,
+};
+
+use crate::expect::Verdict;
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Colour {
+    /// Whether to colour what goes to stdout. <https://no-color.org>
+    pub(crate) fn on_stdout(self) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => {
+                env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+                    && std::io::stdout().is_terminal()
+            }
+        }
+    }
+}
+
+/// A rule below the header and no other lines.
+const STYLE: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
+/// An empty table.
+pub(crate) fn table(colour: bool) -> Table {
+    let mut table = Table::new();
+    table.load_style(STYLE).set_content_arrangement(ContentArrangement::Dynamic);
+    if colour {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+    }
+    table
+}
+
+/// A right-aligned cell.
+pub(crate) fn number(text: impl ToString) -> Cell {
+    Cell::new(text).set_alignment(CellAlignment::Right)
+}
+
+/// A verdict, in its colour.
+pub(crate) fn verdict(verdict: Verdict) -> Cell {
+    let colour = match verdict {
+        Verdict::Verified => Color::Green,
+        Verdict::NotObserved => Color::Yellow,
+        Verdict::Refuted => Color::Red,
+    };
+    Cell::new(verdict).fg(colour).add_attribute(Attribute::Bold)
+}
+
+/// A heading cell.
+pub(crate) fn head(text: &str) -> Cell {
+    Cell::new(text).add_attribute(Attribute::Bold)
+}
+
+/// Bytes for people, in binary units.
+pub(crate) fn bytes(bytes: u64) -> String {
+    indicatif::BinaryBytes(bytes).to_string()
+}
+
+/// Text that an observed process or a file name controls, made harmless: control characters and
+/// the like are escaped.
+pub(crate) fn harmless(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| {
+            let plain = !c.is_control() || c == ' ';
+            let escaped = (!plain).then(|| c.escape_unicode());
+            plain.then_some(c).into_iter().chain(escaped.into_iter().flatten())
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escape_sequences_do_not_reach_the_terminal() {
+        assert_eq!(harmless("a\x1b[31mb\n"), "a\\u{1b}[31mb\\u{a}");
+        assert_eq!(harmless("grüße"), "grüße");
+    }
+
+    #[test]
+    fn bytes_are_in_binary_units() {
+        assert_eq!(bytes(64 << 20), "64.00 MiB");
+        assert_eq!(bytes(1), "1 B");
+    }
+}

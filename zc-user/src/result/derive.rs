@@ -1,0 +1,305 @@
+//! From raw samples to results.
+
+use std::collections::BTreeMap;
+
+use zc_common::{IterClass, Site, Tally};
+
+use super::{
+    Copied, Line, MachineReport, PageFaults, RunReport, SideReport, SiteReport, SyscallReport,
+};
+use crate::{
+    expect::{Cost, Guess, Quantity, Side, Verdict, term},
+    kernel::syscalls,
+    measure::Sample,
+    probes::{
+        attach::{Status, sees},
+        catalogue::{Context, Direction, Effect, Job, SITES, entry},
+    },
+    transfer::session::Delivered,
+};
+
+/// Why a number is absent.
+type Unobserved = String;
+
+/// Everything that a side's numbers come from.
+pub(crate) struct SideInput<'a> {
+    /// Which one.
+    pub(crate) side: Side,
+    /// Counted over the run.
+    pub(crate) run: &'a Sample,
+    /// Counted over the empty run: the fixed cost.
+    pub(crate) empty: &'a Sample,
+    /// What carries its bytes.
+    pub(crate) jobs: &'a [Job],
+    /// What theory says.
+    pub(crate) cost: Cost,
+}
+
+/// What the sides of a run have in common.
+pub(crate) struct RunInput<'a> {
+    /// Name of the style.
+    pub(crate) style: &'static str,
+    /// Payload bytes.
+    pub(crate) bytes: u64,
+    /// BLAKE3 of the payload.
+    pub(crate) hash: &'a str,
+    /// As user space saw it.
+    pub(crate) delivered: &'a Delivered,
+    /// By [`Site`].
+    pub(crate) statuses: &'a [Status],
+    /// Counts lost during this run; `None` when the kernel does not tell.
+    pub(crate) lost: Option<u64>,
+    /// Somebody's predictions in place of the formulas'.
+    pub(crate) guesses: &'a [Guess],
+    /// The group of copies that belong to no process.
+    pub(crate) machine: &'a Sample,
+}
+
+/// Derives one run's report.
+pub(crate) fn run(
+    input: &RunInput<'_>,
+    sender: &SideInput<'_>,
+    receiver: &SideInput<'_>,
+) -> RunReport {
+    let sender = side(input, sender);
+    let receiver = side(input, receiver);
+    let hash_ok = input.delivered.hash == input.hash;
+    let lines = sender.lines.iter().chain(&receiver.lines).map(|line| line.verdict);
+    let delivered = input.delivered.sent == input.bytes && input.delivered.received == input.bytes;
+    let transfer = if hash_ok && delivered { Verdict::Verified } else { Verdict::Refuted };
+    RunReport {
+        verdict: lines.fold(transfer, Verdict::max),
+        moved_bytes: input.delivered.received,
+        hash_ok,
+        sender,
+        receiver,
+        machine: machine(input),
+    }
+}
+
+fn side(input: &RunInput<'_>, side: &SideInput<'_>) -> SideReport {
+    let net = Net::new(side, input);
+    let copied = |direction| net.copied(direction, side.jobs, input.statuses);
+    let per_byte = |copied: &Result<u64, _>| {
+        let bytes = copied.as_ref().ok()?;
+        #[expect(clippy::cast_precision_loss, reason = "a ratio for people; the bytes are exact")]
+        Some(*bytes as f64 / input.bytes as f64)
+    };
+    let all: BTreeMap<_, _> = Direction::ALL.into_iter().map(|d| (d, copied(d))).collect();
+    let by = |f: &dyn Fn(&Result<u64, Unobserved>) -> Option<u64>, d| f(&all[&d]);
+    let bytes = |d| by(&|copied| copied.as_ref().ok().copied(), d);
+    SideReport {
+        copied: Copied {
+            user_to_kernel: bytes(Direction::UserToKernel),
+            kernel_to_user: bytes(Direction::KernelToUser),
+            kernel_to_kernel: bytes(Direction::KernelToKernel),
+        },
+        copies_per_byte: Copied {
+            user_to_kernel: per_byte(&all[&Direction::UserToKernel]),
+            kernel_to_user: per_byte(&all[&Direction::KernelToUser]),
+            kernel_to_kernel: per_byte(&all[&Direction::KernelToKernel]),
+        },
+        mode_switches: net.mode_switches().ok(),
+        syscalls: net.syscalls().ok(),
+        page_faults: PageFaults { user: net.faults_user.clone().ok(), kernel: net.faults_kernel },
+        fixed_syscalls: net.syscalls().is_ok().then(|| side.empty.syscall_count()),
+        by_syscall: net.by_syscall(),
+        sites: site_reports(net.sites.iter().flatten(), input.statuses),
+        lines: Quantity::ALL.iter().map(|q| line(input, side, &net, *q, &all)).collect(),
+    }
+}
+
+fn line(
+    input: &RunInput<'_>,
+    side: &SideInput<'_>,
+    net: &Net,
+    quantity: Quantity,
+    copied: &BTreeMap<Direction, Result<u64, Unobserved>>,
+) -> Line {
+    let measured = match (quantity, quantity.direction()) {
+        (_, Some(direction)) => copied[&direction].clone(),
+        (Quantity::Syscalls, _) => net.syscalls(),
+        (Quantity::PageFaults, _) => net.faults_user.clone(),
+        _ => net.mode_switches(),
+    };
+    let guess = input.guesses.iter().rev().find(|guess| {
+        (guess.style, guess.side, guess.quantity) == (input.style, side.side, quantity)
+    });
+    let predicted = guess
+        .map_or_else(|| side.cost.of(quantity), |guess| term(guess.value, "given by --predict"));
+    Line {
+        side: side.side,
+        quantity,
+        predicted: predicted.value,
+        formula: predicted.formula.to_owned(),
+        measured: measured.as_ref().ok().copied(),
+        verdict: Verdict::of(predicted.value, measured.as_ref().ok().copied()),
+        reason: measured.err(),
+    }
+}
+
+/// A sample without its fixed cost.
+struct Net {
+    syscalls: Result<BTreeMap<usize, Tally>, Unobserved>,
+    sites: Result<BTreeMap<(Site, IterClass), Tally>, Unobserved>,
+    faults_user: Result<u64, Unobserved>,
+    faults_kernel: Option<u64>,
+}
+
+impl Net {
+    fn new(side: &SideInput<'_>, input: &RunInput<'_>) -> Self {
+        let (run, empty) = (side.run, side.empty);
+        if let Some(reason) = unusable(run, empty, input.lost) {
+            return Self {
+                syscalls: Err(reason.clone()),
+                sites: Err(reason.clone()),
+                faults_user: Err(reason),
+                faults_kernel: None,
+            };
+        }
+        Self {
+            syscalls: minus(&run.syscalls, &empty.syscalls),
+            sites: minus(&run.sites, &empty.sites),
+            faults_user: run.faults_user.checked_sub(empty.faults_user).ok_or_else(more_in_empty),
+            faults_kernel: run.faults_kernel.checked_sub(empty.faults_kernel),
+        }
+    }
+
+    fn syscalls(&self) -> Result<u64, Unobserved> {
+        let calls = self.syscalls.as_ref().map_err(Clone::clone)?;
+        Ok(calls.values().map(|tally| tally.calls).sum())
+    }
+
+    /// A system call is two crossings, and so is a page fault in user mode.
+    fn mode_switches(&self) -> Result<u64, Unobserved> {
+        Ok(2 * self.syscalls()? + 2 * self.faults_user.clone()?)
+    }
+
+    /// Bytes copied in `direction`: what the copying sites saw, less what they counted although
+    /// it was handed on by reference.
+    fn copied(
+        &self,
+        direction: Direction,
+        jobs: &[Job],
+        statuses: &[Status],
+    ) -> Result<u64, Unobserved> {
+        let mut feeding = jobs.iter().filter(|job| feeds(**job, direction)).peekable();
+        if feeding.peek().is_none() {
+            return Err("no site of this style can see that direction".into());
+        }
+        feeding.try_for_each(|job| sees(statuses, *job))?;
+        let sites = self.sites.as_ref().map_err(Clone::clone)?;
+        let sum = |wanted: Effect| -> u64 {
+            let passes =
+                sites.iter().filter(|((site, _), _)| entry(*site).context == Context::Process);
+            passes
+                .filter(|((site, class), _)| (entry(*site).effect)(*class) == wanted)
+                .map(|(_, tally)| tally.bytes)
+                .sum()
+        };
+        let (copied, spared) = (sum(Effect::Copy(direction)), sum(Effect::Spared(direction)));
+        copied.checked_sub(spared).ok_or_else(|| {
+            format!("sites disagree: {spared} bytes handed on, of {copied} that were sent")
+        })
+    }
+
+    fn by_syscall(&self) -> Vec<SyscallReport> {
+        let mut calls: Vec<_> = self
+            .syscalls
+            .iter()
+            .flatten()
+            .map(|(&number, tally)| SyscallReport {
+                number,
+                name: syscalls::name(number),
+                calls: tally.calls,
+                bytes: syscalls::returns_bytes(number).then_some(tally.bytes),
+            })
+            .collect();
+        calls.sort_by_key(|call| (std::cmp::Reverse(call.bytes), call.number));
+        calls
+    }
+}
+
+/// Why these samples say nothing at all.
+fn unusable(run: &Sample, empty: &Sample, lost: Option<u64>) -> Option<Unobserved> {
+    match lost {
+        Some(0) => {}
+        Some(lost) => return Some(format!("{lost} counts were lost to nested probes")),
+        None => return Some("this kernel does not tell how many counts were lost".into()),
+    }
+    // Each window holds one kill(2) at least. None means that the kernel half never met this
+    // process: it numbers processes as the initial PID namespace does.
+    (run.syscalls.is_empty() || empty.syscalls.is_empty())
+        .then(|| "the probes never saw the process: is zc in a PID namespace of its own?".into())
+}
+
+fn more_in_empty() -> Unobserved {
+    "the empty run counted more than this run".into()
+}
+
+fn minus<K: Copy + Ord>(
+    run: &BTreeMap<K, Tally>,
+    empty: &BTreeMap<K, Tally>,
+) -> Result<BTreeMap<K, Tally>, Unobserved> {
+    if empty.keys().any(|key| !run.contains_key(key)) {
+        return Err(more_in_empty());
+    }
+    let mut net = BTreeMap::new();
+    for (key, run) in run {
+        let empty = empty.get(key).copied().unwrap_or_default();
+        let tally = Tally {
+            calls: run.calls.checked_sub(empty.calls).ok_or_else(more_in_empty)?,
+            bytes: run.bytes.checked_sub(empty.bytes).ok_or_else(more_in_empty)?,
+        };
+        if tally != Tally::default() {
+            net.insert(*key, tally);
+        }
+    }
+    Ok(net)
+}
+
+/// Whether bytes in `direction` can pass a site that does `job`.
+fn feeds(job: Job, direction: Direction) -> bool {
+    let rows = SITES.iter().filter(|row| row.job == job);
+    rows.flat_map(|row| IterClass::ALL.map(row.effect))
+        .any(|effect| matches!(effect, Effect::Copy(d) | Effect::Spared(d) if d == direction))
+}
+
+fn machine(input: &RunInput<'_>) -> Option<MachineReport> {
+    let jobs = [Job::SkbOwn, Job::SkbGather];
+    if input.lost != Some(0) || jobs.iter().any(|job| sees(input.statuses, *job).is_err()) {
+        return None;
+    }
+    Some(MachineReport {
+        kernel_to_kernel: input.machine.sites.values().map(|tally| tally.bytes).sum(),
+        sites: site_reports(input.machine.sites.iter(), input.statuses),
+    })
+}
+
+fn site_reports<'a>(
+    sites: impl Iterator<Item = (&'a (Site, IterClass), &'a Tally)>,
+    statuses: &[Status],
+) -> Vec<SiteReport> {
+    sites
+        .filter_map(|(&(site, class), tally)| {
+            let Status::Attached { function } = statuses[site as usize] else { return None };
+            let row = entry(site);
+            Some(SiteReport {
+                site: row.program,
+                function,
+                iterator: match class {
+                    IterClass::User => "user",
+                    IterClass::Kernel => "kernel",
+                    IterClass::Pipe => "pipe",
+                    IterClass::None => "none",
+                },
+                effect: (row.effect)(class),
+                calls: tally.calls,
+                bytes: tally.bytes,
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! The transfer styles: how each moves the bytes, and what theory says that it costs.
+//!
+//! One table, one file a style. CONTRIBUTING.md says how to add one.
+
+use std::os::fd::BorrowedFd;
+
+use crate::{expect::Cost, probes::catalogue::Job};
+
+mod mmap_send;
+pub(crate) mod payload;
+mod read_send;
+pub(crate) mod receive;
+mod sendfile;
+pub(crate) mod session;
+mod splice;
+pub(crate) mod worker;
+
+/// The numbers that a prediction depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// Payload bytes, `N` in formulas.
+    pub(crate) bytes: u64,
+    /// Bytes asked for in a call, `c` in formulas.
+    pub(crate) chunk: u64,
+}
+
+impl Plan {
+    /// `⌈N/c⌉`.
+    pub(crate) fn chunks(self) -> u64 {
+        self.bytes.div_ceil(self.chunk)
+    }
+}
+
+/// What a sender has to work with.
+pub(crate) struct Sending<'a> {
+    /// The payload's file, positioned at its start.
+    pub(crate) file: BorrowedFd<'a>,
+    /// The connected TCP socket.
+    pub(crate) socket: BorrowedFd<'a>,
+    /// Bytes to send.
+    pub(crate) bytes: u64,
+    /// At most this many in a call.
+    pub(crate) chunk: usize,
+    /// `chunk` bytes of memory, touched already.
+    pub(crate) buffer: &'a mut [u8],
+}
+
+impl Sending<'_> {
+    /// How many of `left` bytes the next call asks for.
+    fn next(&self, left: u64) -> usize {
+        usize::try_from(left).map_or(self.chunk, |left| left.min(self.chunk))
+    }
+}
+
+impl std::fmt::Debug for Style {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// One way to move a file's bytes into a TCP socket.
+pub(crate) struct Style {
+    /// Its name on the command line and in JSON.
+    pub(crate) name: &'static str,
+    /// The system calls, for people.
+    pub(crate) how: &'static str,
+    /// What textbooks call it and say of it.
+    pub(crate) textbook: &'static str,
+    /// Moves the bytes; the number moved.
+    pub(crate) send: fn(&mut Sending<'_>) -> rustix::io::Result<u64>,
+    /// What the sender should cost.
+    pub(crate) cost: fn(Plan) -> Cost,
+    /// The kernel's jobs that carry the sender's bytes: all must be seen for a count to stand.
+    pub(crate) jobs: &'static [Job],
+}
+
+/// The jobs that can touch bytes on their way from a regular file into a TCP socket. A style that
+/// does without one of them still needs it watched: "no copy" is a measurement too.
+const FILE_TO_TCP: &[Job] = &[Job::PageCacheRead, Job::TcpSend, Job::TcpHandOn, Job::TcpZerocopy];
+
+/// The table.
+pub(crate) const STYLES: [Style; 4] =
+    [read_send::STYLE, mmap_send::STYLE, sendfile::STYLE, splice::STYLE];
+
+/// The style called `name`.
+pub(crate) fn style(name: &str) -> Option<&'static Style> {
+    STYLES.iter().find(|style| style.name == name)
+}
+
+/// The style names nearest to a misspelt one, best first; empty when none is near.
+pub(crate) fn nearest(name: &str) -> Option<&'static str> {
+    STYLES
+        .iter()
+        .map(|style| (strsim::jaro_winkler(name, style.name), style.name))
+        .filter(|(similarity, _)| *similarity > 0.7)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_style_suggests_the_nearest() {
+        assert_eq!(nearest("send-file"), Some("sendfile"));
+        assert_eq!(nearest("readsend"), Some("read-send"));
+        assert_eq!(nearest("zzz"), None);
+    }
+
+    #[test]
+    fn chunks_round_up() {
+        assert_eq!(Plan { bytes: 10, chunk: 4 }.chunks(), 3);
+        assert_eq!(Plan { bytes: 8, chunk: 4 }.chunks(), 2);
+        assert_eq!(Plan { bytes: 1, chunk: 4 }.chunks(), 1);
+    }
+}

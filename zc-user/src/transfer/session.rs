@@ -1,0 +1,248 @@
+//! The parent's side of a transfer: starts the two workers and walks them through their runs.
+
+use std::{
+    env,
+    io::{BufRead, BufReader},
+    net::{Ipv4Addr, SocketAddr},
+    os::unix::process::ExitStatusExt,
+    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use thiserror::Error;
+
+use super::{Style, payload::Payload, worker::Message};
+
+/// A worker that ended before its work was done.
+#[derive(Debug, Error)]
+#[error("the {role} {how}")]
+pub(crate) struct WorkerEnded {
+    role: &'static str,
+    how: String,
+    /// Whether a signal ended it: the cause, where the other side only saw the connection break.
+    killed: bool,
+}
+
+/// What a run delivered, as user space saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Delivered {
+    /// Bytes that the sender's system calls took.
+    pub(crate) sent: u64,
+    /// Bytes that the receiver's system calls gave.
+    pub(crate) received: u64,
+    /// BLAKE3 of the received bytes, in hexadecimal.
+    pub(crate) hash: String,
+}
+
+/// The workers that are running now, for whoever has to end them from another thread.
+#[derive(Clone, Default)]
+pub(crate) struct Running(Arc<Mutex<Vec<Pid>>>);
+
+impl Running {
+    /// Kills them; whoever waits for one then sees it end.
+    pub(crate) fn kill(&self) {
+        for pid in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            // It may have ended on its own.
+            let _ = kill_process(*pid, Signal::KILL);
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Vec<Pid>)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// One worker process. Dropping it kills and reaps it.
+struct Worker {
+    role: &'static str,
+    pid: Pid,
+    child: Child,
+    out: BufReader<ChildStdout>,
+    running: Running,
+}
+
+impl Worker {
+    fn start(
+        role: &'static str,
+        stdin: Stdio,
+        arguments: &[String],
+        running: &Running,
+    ) -> Result<Self> {
+        let own = env::current_exe().context("cannot find zc's own program file")?;
+        let mut child = Command::new(own)
+            .args(["worker", role])
+            .args(arguments)
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start the {role}"))?;
+        let out = child.stdout.take().map(BufReader::new).context("the worker has no stdout")?;
+        let pid = Pid::from_child(&child);
+        running.change(|pids| pids.push(pid));
+        Ok(Self { role, pid, child, out, running: running.clone() })
+    }
+
+    /// The next line that it says.
+    fn message(&mut self) -> Result<Message> {
+        let mut line = String::new();
+        self.out.read_line(&mut line).context("cannot hear the worker")?;
+        match serde_json::from_str(&line) {
+            Ok(Message::Failed(_)) | Err(_) => Err(self.ended(&line)?.into()),
+            Ok(message) => Ok(message),
+        }
+    }
+
+    /// Waits until it stops itself at its gate.
+    fn wait_at_gate(&mut self) -> Result<()> {
+        // A look without taking: when it has ended, `Child` takes the status.
+        let either = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        let status = waitid(WaitId::Pid(self.pid), either)?;
+        if status.is_some_and(|status| status.stopped()) {
+            waitid(WaitId::Pid(self.pid), WaitIdOptions::STOPPED)?;
+            return Ok(());
+        }
+        let mut line = String::new();
+        self.out.read_line(&mut line).context("cannot hear the worker")?;
+        Err(self.ended(&line)?.into())
+    }
+
+    /// Lets it go on.
+    fn release(&self) -> Result<()> {
+        kill_process(self.pid, Signal::CONT)
+            .with_context(|| format!("cannot wake the {}", self.role))
+    }
+
+    /// Reaps a worker whose last line was `line`.
+    fn ended(&mut self, line: &str) -> Result<WorkerEnded> {
+        let status = self.child.wait().with_context(|| format!("lost the {}", self.role))?;
+        let how = match serde_json::from_str(line) {
+            Ok(Message::Failed(why)) => format!("failed: {why}"),
+            _ => format!("ended early: {}", describe(status)),
+        };
+        Ok(WorkerEnded { role: self.role, how, killed: status.signal().is_some() })
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // No effect where it has ended and was reaped: `Child` remembers that.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.running.change(|pids| pids.retain(|pid| *pid != self.pid));
+    }
+}
+
+fn describe(status: ExitStatus) -> String {
+    match (status.signal(), status.code()) {
+        (Some(signal), _) => format!("killed by signal {signal}"),
+        (None, code) => format!("exit status {}", code.unwrap_or_default()),
+    }
+}
+
+/// What is done around a run, while both workers are stopped.
+pub(crate) trait Window {
+    /// Just before it.
+    fn open(&mut self) -> Result<()>;
+    /// Just after it.
+    fn close(&mut self) -> Result<()>;
+}
+
+/// A run that only warms up: code pages, buffers, the connection.
+pub(crate) struct Unwatched;
+
+impl Window for Unwatched {
+    fn open(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A sender and a receiver, connected, stopped before their next run.
+pub(crate) struct Session {
+    sender: Worker,
+    receiver: Worker,
+}
+
+impl Session {
+    /// Starts both for the given `runs` (bytes each) over loopback `port` (0: any).
+    pub(crate) fn start(
+        style: &Style,
+        payload: &Payload,
+        port: u16,
+        chunk: u64,
+        runs: &[u64],
+        running: &Running,
+    ) -> Result<Self> {
+        let runs = runs.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
+        let common = [format!("--chunk={chunk}"), format!("--runs={runs}")];
+        let arguments = [&common[..], &[format!("--port={port}")]].concat();
+        let mut receiver = Worker::start("receiver", Stdio::null(), &arguments, running)?;
+        let Message::Listening(port) = receiver.message()? else {
+            bail!("the receiver did not say its port");
+        };
+        let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let arguments =
+            [&common[..], &[format!("--style={}", style.name), format!("--peer={peer}")]].concat();
+        let file = payload.file.try_clone().context("cannot hand on the payload")?;
+        let sender = Worker::start("sender", Stdio::from(file), &arguments, running)?;
+        Ok(Self { sender, receiver })
+    }
+
+    /// Process ids of sender and receiver.
+    pub(crate) fn pids(&self) -> (u32, u32) {
+        (self.sender.child.id(), self.receiver.child.id())
+    }
+
+    /// One run: `window` is opened and closed while both are stopped, on either side of it.
+    pub(crate) fn run(&mut self, window: &mut dyn Window) -> Result<Delivered> {
+        self.step(window).map_err(|error| self.first_cause(error))
+    }
+
+    fn step(&mut self, window: &mut dyn Window) -> Result<Delivered> {
+        self.at_gate()?;
+        window.open()?;
+        self.release()?;
+        self.at_gate()?;
+        window.close()?;
+        self.release()?;
+        let Message::Moved { bytes: sent, .. } = self.sender.message()? else {
+            bail!("the sender did not report its run");
+        };
+        let Message::Moved { bytes: received, hash: Some(hash) } = self.receiver.message()? else {
+            bail!("the receiver did not report its run");
+        };
+        Ok(Delivered { sent, received, hash })
+    }
+
+    fn at_gate(&mut self) -> Result<()> {
+        self.sender.wait_at_gate()?;
+        self.receiver.wait_at_gate()
+    }
+
+    fn release(&self) -> Result<()> {
+        self.receiver.release()?;
+        self.sender.release()
+    }
+
+    /// When one side dies the other sees its connection break and fails too, perhaps first. Names
+    /// the side that a signal ended.
+    fn first_cause(&mut self, error: anyhow::Error) -> anyhow::Error {
+        if !error.is::<WorkerEnded>() {
+            return error;
+        }
+        for worker in [&mut self.sender, &mut self.receiver] {
+            if let Ok(Some(_)) = worker.child.try_wait()
+                && let Ok(ended) = worker.ended("")
+                && ended.killed
+            {
+                return ended.into();
+            }
+        }
+        error
+    }
+}

@@ -1,1 +1,16 @@
-fn main(){}
+//! Integration tests of zc, against a real kernel. `cargo xtask test` runs them inside guests.
+//!
+//! They need root and the sites tier. Each leaves the machine as it found it, and checks that zc
+//! does.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bad_input;
+mod docs;
+mod doctor;
+mod following;
+mod killed;
+mod lab;
+mod least_privilege;
+mod report;
+mod support;

@@ -16,7 +16,7 @@ use crate::{
 /// tier works, which `zc lab` needs; 2 when it does not.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  sudo zc doctor\n  zc doctor --json | jq .tiers")]
-pub(crate) struct Args {
+pub(super) struct Args {
     /// Print JSON on stdout
     #[arg(long)]
     json: bool,
@@ -26,7 +26,7 @@ pub(crate) struct Args {
 }
 
 /// Prints the diagnosis.
-pub(crate) fn main(args: &Args) -> Outcome {
+pub(super) fn main(args: &Args) -> Outcome {
     let diagnosis = diagnose();
     let report = if args.json {
         let json = serde_json::to_string_pretty(&diagnosis).map_err(Failure::unobserved)?;

@@ -4,18 +4,25 @@ use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use anyhow::anyhow;
 use clap::builder::PossibleValuesParser;
-use tokio::{signal, task::spawn_blocking, time::timeout};
+use tokio::{
+    signal::{
+        ctrl_c,
+        unix::{self, SignalKind},
+    },
+    task::spawn_blocking,
+    time::sleep,
+};
 use zc_common::Site;
 
 use super::{Exit, Failure, Outcome};
 use crate::{
     expect::{Guess, Verdict},
     lab::{self, Options},
-    probes::catalogue::SITES,
+    probes::{attach::check_permission, catalogue::SITES},
     report::{
         self,
         output::Output,
-        text::{Colour, head, table},
+        text::{Colour, finished, head, table},
     },
     result::LabReport,
     transfer::{STYLES, Style, nearest, payload::PayloadError, session::Running, style},
@@ -30,7 +37,7 @@ mod progress;
 /// prediction exactly.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct Args {
+pub(super) struct Args {
     /// Styles to run; all by default
     #[arg(value_name = "STYLE", value_parser = parse_style)]
     styles: Vec<&'static Style>,
@@ -38,10 +45,10 @@ pub(crate) struct Args {
     #[arg(long)]
     list: bool,
     /// Payload, in bytes or as 64K, 64M, 1G (binary) [default: 64M, or all of --file]
-    #[arg(long, value_parser = parse_bytes)]
+    #[arg(long, value_parser = parse_bytes, allow_negative_numbers = true)]
     size: Option<u64>,
     /// Bytes asked for in a system call
-    #[arg(long, default_value = "64K", value_parser = parse_bytes)]
+    #[arg(long, default_value = "64K", value_parser = parse_bytes, allow_negative_numbers = true)]
     chunk: u64,
     /// Measured runs of each style
     #[arg(long, default_value = "1", value_name = "TIMES")]
@@ -154,7 +161,7 @@ fn disabled(names: &[String]) -> Vec<Site> {
 }
 
 /// Runs the lab and prints its report.
-pub(crate) fn main(args: &Args) -> Outcome {
+pub(super) fn main(args: &Args) -> Outcome {
     if args.list {
         return list(args.color.on_stdout());
     }
@@ -164,7 +171,8 @@ pub(crate) fn main(args: &Args) -> Outcome {
         .enable_all()
         .build()
         .map_err(Failure::unobserved)?;
-    let report = runtime.block_on(measure(options, Duration::from_secs(args.timeout)))?;
+    let (report, interrupted) =
+        runtime.block_on(measure(options, Duration::from_secs(args.timeout)))?;
     let text = if args.json {
         format!("{}\n", serde_json::to_string_pretty(&report).map_err(Failure::unobserved)?)
     } else {
@@ -172,17 +180,21 @@ pub(crate) fn main(args: &Args) -> Outcome {
     };
     output.write(&text).map_err(Failure::unobserved)?;
     Ok(match report.verdict {
+        _ if interrupted => Exit::Interrupted,
         Verdict::Refuted => Exit::Refuted,
         Verdict::Verified if report.complete => Exit::Holds,
         _ => Exit::Unobserved,
     })
 }
 
-/// Runs the lab in a thread of its own, until it is done, takes too long, or the user ends it.
-async fn measure(options: Options, limit: Duration) -> Result<LabReport, Failure> {
+/// Runs the lab in a thread of its own, until it is done, takes too long, or the user ends it;
+/// also says whether the user did.
+async fn measure(options: Options, limit: Duration) -> Result<(LabReport, bool), Failure> {
     let running = Running::default();
     let workers = running.clone();
     let lab = spawn_blocking(move || {
+        // Before the payload, which takes the longer.
+        check_permission().map_err(Failure::unobserved)?;
         let bar = progress::Bar::new(lab::steps(&options));
         lab::Progress::doing(&bar, "making the payload");
         let payload = lab::payload(&options).map_err(bad_payload)?;
@@ -190,20 +202,23 @@ async fn measure(options: Options, limit: Duration) -> Result<LabReport, Failure
         lab::run(&options, &payload, &workers, &bar).map_err(Failure::unobserved)
     });
     tokio::pin!(lab);
-    let ended = tokio::select! {
-        done = timeout(limit, &mut lab) => done.map_err(|_| {
-            Failure::unobserved(anyhow!("not done after {} s: give a longer --timeout", limit.as_secs()))
-        }),
-        _ = signal::ctrl_c() => Err(Failure::interrupted()),
-    };
-    match ended {
-        Ok(done) => done.map_err(Failure::unobserved)?,
-        Err(failure) => {
-            // The lab's thread sees its workers die and comes to an end by itself.
-            running.kill();
-            let _ = lab.await;
-            Err(failure)
+    let mut terminate = unix::signal(SignalKind::terminate()).map_err(Failure::unobserved)?;
+    let (why, interrupted) = tokio::select! {
+        done = &mut lab => {
+            return done.map_err(Failure::unobserved)?.map(|report| (report, false));
         }
+        () = sleep(limit) => {
+            (format!("not done after {} s: give a longer --timeout", limit.as_secs()), false)
+        }
+        _ = ctrl_c() => ("interrupted".to_owned(), true),
+        _ = terminate.recv() => ("terminated".to_owned(), true),
+    };
+    // The lab's thread sees its workers die and comes to an end with what it has.
+    running.stop(why.clone());
+    match lab.await.map_err(Failure::unobserved)? {
+        Ok(report) => Ok((report, interrupted)),
+        Err(_) if interrupted => Err(Failure::interrupted(&why)),
+        Err(_) => Err(Failure::unobserved(anyhow!(why))),
     }
 }
 
@@ -221,6 +236,6 @@ fn list(colour: bool) -> Outcome {
     for style in &STYLES {
         styles.add_row([head(style.name), style.how.into(), style.textbook.into()]);
     }
-    Output::Stdout.write(&format!("{styles}\n")).map_err(Failure::unobserved)?;
+    Output::Stdout.write(&finished(&styles)).map_err(Failure::unobserved)?;
     Ok(Exit::Holds)
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Parser, Subcommand, error::ErrorKind};
 
 mod doctor;
 mod lab;
@@ -10,7 +10,7 @@ mod worker;
 
 /// Exit statuses, the same for every subcommand. `--help` documents them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Exit {
+pub enum Exit {
     /// Everything holds.
     Holds = 0,
     /// Something was refuted.
@@ -19,7 +19,7 @@ pub(crate) enum Exit {
     Unobserved = 2,
     /// The command line asks for something that cannot be (`EX_USAGE`, sysexits.h).
     Usage = 64,
-    /// SIGINT.
+    /// SIGINT or SIGTERM.
     Interrupted = 130,
 }
 
@@ -30,30 +30,30 @@ impl From<Exit> for ExitCode {
 }
 
 /// Why a command gave no result: the status and one line about it.
-pub(crate) struct Failure {
+pub struct Failure {
     exit: Exit,
     error: anyhow::Error,
 }
 
 impl Failure {
     /// The user asked for something that cannot be.
-    pub(crate) fn usage(error: impl Into<anyhow::Error>) -> Self {
+    pub fn usage(error: impl Into<anyhow::Error>) -> Self {
         Self { exit: Exit::Usage, error: error.into() }
     }
 
     /// The machine did not let it be observed.
-    pub(crate) fn unobserved(error: impl Into<anyhow::Error>) -> Self {
+    pub fn unobserved(error: impl Into<anyhow::Error>) -> Self {
         Self { exit: Exit::Unobserved, error: error.into() }
     }
 
     /// The user ended it.
-    pub(crate) fn interrupted() -> Self {
-        Self { exit: Exit::Interrupted, error: anyhow::anyhow!("interrupted: nothing to report") }
+    pub fn interrupted(why: &str) -> Self {
+        Self { exit: Exit::Interrupted, error: anyhow::anyhow!("{why}: nothing to report yet") }
     }
 }
 
 /// What went well ends with a status too.
-pub(crate) type Outcome = Result<Exit, Failure>;
+pub type Outcome = Result<Exit, Failure>;
 
 /// Counts, inside the kernel, how many times the CPU copies each byte that a program moves and how
 /// often the program crosses between user and kernel mode.
@@ -74,23 +74,36 @@ Exit status:
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run transfer styles and compare measured copies and switches with theory
     Lab(lab::Args),
-    /// Say what this kernel allows zc to see
     Doctor(doctor::Args),
     /// One side of a transfer; `zc lab` starts it
     #[command(subcommand, hide = true)]
     Worker(worker::Role),
 }
 
+/// clap's message about a value that it does not accept, in one line.
+fn bad_value(error: &clap::Error) -> Option<String> {
+    if !matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue) {
+        return None;
+    }
+    let text = error.to_string();
+    let said = text.lines().take_while(|line| !line.starts_with("For more")).map(str::trim);
+    let line = said.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    let line = line.strip_prefix("error: ").unwrap_or(&line);
+    Some(crate::report::text::harmless(line))
+}
+
 /// Parses the command line and does what it says.
-pub(crate) fn main() -> ExitCode {
+pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are no errors; clap prints to the stream that fits.
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Holds };
-            let _ = error.print();
+            match bad_value(&error) {
+                Some(line) => eprintln!("zc: {line}"),
+                None => drop(error.print()),
+            }
             return exit.into();
         }
     };
@@ -106,8 +119,45 @@ pub(crate) fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(failure) => {
             let line = format!("{:#}", failure.error);
-            eprintln!("{}: {}", Cli::command().get_name(), crate::report::text::harmless(&line));
+            eprintln!("zc: {}", crate::report::text::harmless(&line));
             failure.exit.into()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    /// Every `zc` command that the README or a `--help` shows is one that parses.
+    #[test]
+    fn shown_commands_parse() {
+        let mut shown = include_str!("../../../README.md").to_owned();
+        for name in ["lab", "doctor"] {
+            let mut command = Cli::command();
+            let help = command.find_subcommand_mut(name).unwrap().render_long_help();
+            shown.push_str(&help.to_string());
+        }
+        let commands: Vec<_> = shown.lines().filter_map(command_in).collect();
+        assert!(commands.len() >= 10, "{commands:?}");
+        for words in commands {
+            let parsed = Cli::try_parse_from(&words);
+            assert!(parsed.is_ok(), "{words:?}: {}", parsed.unwrap_err());
+        }
+    }
+
+    /// The words of a line that shows a command, without what explains it.
+    fn command_in(line: &str) -> Option<Vec<&str>> {
+        let line = line.trim().trim_start_matches("sudo ");
+        let command = line.split(['#', '|']).next()?.split("  ").next()?;
+        let words: Vec<_> = command.split_whitespace().collect();
+        (words.first() == Some(&"zc") && words.len() > 1).then_some(words)
     }
 }

@@ -9,7 +9,7 @@ use crate::transfer::{self, worker};
 
 /// Which side.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Role {
+pub(super) enum Role {
     /// Sends the file on stdin
     Sender {
         /// How
@@ -33,7 +33,7 @@ pub(crate) enum Role {
 
 /// What both sides have to agree on.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Common {
+pub(super) struct Common {
     /// Bytes asked for in a call
     #[arg(long)]
     chunk: usize,
@@ -43,7 +43,7 @@ pub(crate) struct Common {
 }
 
 /// Runs to the end or the first failure, which the parent is told.
-pub(crate) fn main(role: Role) -> Result<()> {
+pub(super) fn main(role: Role) -> Result<()> {
     worker::run(|| match role {
         Role::Sender { style, peer, common } => {
             let style = transfer::style(&style).context("no such style")?;

@@ -17,64 +17,64 @@ use crate::{
 mod breakpoint;
 
 /// Name and version of the JSON format.
-pub(crate) const SCHEMA: &str = "zc.doctor/1";
+pub const SCHEMA: &str = "zc.doctor/1";
 
 /// The result of `zc doctor`.
 #[derive(Debug, Serialize)]
-pub(crate) struct Diagnosis {
+pub struct Diagnosis {
     /// Name and version of this format.
-    pub(crate) schema: &'static str,
+    pub schema: &'static str,
     /// zc's version.
-    pub(crate) zc: &'static str,
+    pub zc: &'static str,
     /// `uname -r`.
-    pub(crate) kernel: String,
+    pub kernel: String,
     /// `uname -v`.
-    pub(crate) version: String,
+    pub version: String,
     /// `uname -m`.
-    pub(crate) architecture: String,
+    pub architecture: String,
     /// What the machine is like.
-    pub(crate) facts: Vec<Fact>,
+    pub facts: Vec<Fact>,
     /// Each tier, tried.
-    pub(crate) tiers: Vec<TierReport>,
+    pub tiers: Vec<TierReport>,
     /// The best tier that `zc lab` can use; absent when there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) tier: Option<Tier>,
+    pub tier: Option<Tier>,
     /// Every site, where the sites tier could be tried.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) sites: Vec<SiteStatus>,
+    pub sites: Vec<SiteStatus>,
 }
 
 impl Diagnosis {
     /// Whether the tier that the lab needs works.
-    pub(crate) fn sites_work(&self) -> bool {
+    pub fn sites_work(&self) -> bool {
         self.tiers.iter().any(|tier| tier.tier == Tier::Sites && tier.works)
     }
 }
 
 /// One thing about the machine.
 #[derive(Debug, Serialize)]
-pub(crate) struct Fact {
+pub struct Fact {
     /// What it is.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// Its value, or why there is none.
-    pub(crate) value: String,
+    pub value: String,
 }
 
 /// A tier and what trying it gave.
 #[derive(Debug, Serialize)]
-pub(crate) struct TierReport {
+pub struct TierReport {
     /// Which.
-    pub(crate) tier: Tier,
+    pub tier: Tier,
     /// Whether it can be used.
-    pub(crate) works: bool,
+    pub works: bool,
     /// The probe that was tried.
-    pub(crate) probe: &'static str,
+    pub probe: &'static str,
     /// The kernel's answer.
-    pub(crate) answer: String,
+    pub answer: String,
 }
 
 /// Tries everything.
-pub(crate) fn diagnose() -> Diagnosis {
+pub fn diagnose() -> Diagnosis {
     let kernel = Kernel::running();
     let (sites, statuses) = try_sites();
     let tiers = vec![try_boundary(), sites, breakpoint::try_audit()];

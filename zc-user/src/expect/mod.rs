@@ -8,38 +8,38 @@ use crate::probes::catalogue::Direction;
 
 /// A predicted number and the formula that it comes from (`N` payload bytes, `c` bytes a call).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Term {
+pub struct Term {
     /// The number.
-    pub(crate) value: u64,
+    pub value: u64,
     /// How it is derived.
-    pub(crate) formula: &'static str,
+    pub formula: &'static str,
 }
 
 /// A term.
-pub(crate) const fn term(value: u64, formula: &'static str) -> Term {
+pub const fn term(value: u64, formula: &'static str) -> Term {
     Term { value, formula }
 }
 
 /// No such cost.
-pub(crate) const NOTHING: Term = term(0, "0");
+pub const NOTHING: Term = term(0, "0");
 
 /// What one side of a transfer should cost, beyond what an empty payload costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cost {
+pub struct Cost {
     /// Bytes copied from the process into the kernel.
-    pub(crate) user_to_kernel: Term,
+    pub user_to_kernel: Term,
     /// Bytes copied from the kernel into the process.
-    pub(crate) kernel_to_user: Term,
+    pub kernel_to_user: Term,
     /// Bytes copied inside the kernel on the process's behalf.
-    pub(crate) kernel_to_kernel: Term,
+    pub kernel_to_kernel: Term,
     /// System calls.
-    pub(crate) syscalls: Term,
+    pub syscalls: Term,
 }
 
 /// What is predicted, measured and compared for each side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Quantity {
+pub enum Quantity {
     /// Bytes copied by the CPU from the process into the kernel.
     UserToKernel,
     /// Bytes copied by the CPU from the kernel into the process.
@@ -56,7 +56,7 @@ pub(crate) enum Quantity {
 
 impl Quantity {
     /// All, in the order of reports.
-    pub(crate) const ALL: [Self; 6] = [
+    pub const ALL: [Self; 6] = [
         Self::UserToKernel,
         Self::KernelToUser,
         Self::KernelToKernel,
@@ -66,7 +66,7 @@ impl Quantity {
     ];
 
     /// The direction, for a copy.
-    pub(crate) fn direction(self) -> Option<Direction> {
+    pub fn direction(self) -> Option<Direction> {
         match self {
             Self::UserToKernel => Some(Direction::UserToKernel),
             Self::KernelToUser => Some(Direction::KernelToUser),
@@ -76,7 +76,7 @@ impl Quantity {
     }
 
     /// The name used in JSON and in `--predict`.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::UserToKernel => "user_to_kernel",
             Self::KernelToUser => "kernel_to_user",
@@ -90,7 +90,7 @@ impl Quantity {
 
 impl Cost {
     /// The predicted value of `quantity`.
-    pub(crate) fn of(&self, quantity: Quantity) -> Term {
+    pub fn of(&self, quantity: Quantity) -> Term {
         match quantity {
             Quantity::UserToKernel => self.user_to_kernel,
             Quantity::KernelToUser => self.kernel_to_user,
@@ -106,7 +106,7 @@ impl Cost {
 /// The two ends of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Side {
+pub enum Side {
     /// Reads the file, writes the socket.
     Sender,
     /// Reads the socket.
@@ -115,7 +115,7 @@ pub(crate) enum Side {
 
 impl Side {
     /// The name used in JSON and in `--predict`.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Sender => "sender",
             Self::Receiver => "receiver",
@@ -128,10 +128,11 @@ impl Side {
 /// In order of severity: the worst of several decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Verdict {
+pub enum Verdict {
     /// Equal, to the byte.
     Verified,
     /// Nothing was measured, so nothing can be said.
+    #[serde(rename = "not observed")]
     NotObserved,
     /// Both numbers are known and differ.
     Refuted,
@@ -149,7 +150,7 @@ impl fmt::Display for Verdict {
 
 impl Verdict {
     /// Compares exactly.
-    pub(crate) fn of(predicted: u64, measured: Option<u64>) -> Self {
+    pub fn of(predicted: u64, measured: Option<u64>) -> Self {
         match measured {
             None => Self::NotObserved,
             Some(measured) if measured == predicted => Self::Verified,
@@ -160,15 +161,15 @@ impl Verdict {
 
 /// Somebody's own prediction in place of the formula's: `STYLE.SIDE.QUANTITY=NUMBER`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Guess {
+pub struct Guess {
     /// Name of the style.
-    pub(crate) style: &'static str,
+    pub style: &'static str,
     /// Which end.
-    pub(crate) side: Side,
+    pub side: Side,
     /// Of what.
-    pub(crate) quantity: Quantity,
+    pub quantity: Quantity,
     /// The guess.
-    pub(crate) value: u64,
+    pub value: u64,
 }
 
 impl FromStr for Guess {

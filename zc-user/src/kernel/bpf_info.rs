@@ -11,7 +11,7 @@ use aya_obj::generated::{bpf_attr, bpf_cmd, bpf_prog_info};
 /// (`recursion_misses` of `struct bpf_prog_info`, Linux 5.12): each is a lost count.
 ///
 /// `Ok(None)` where the kernel does not report it.
-pub(crate) fn recursion_misses(program: BorrowedFd<'_>) -> io::Result<Option<u64>> {
+pub fn recursion_misses(program: BorrowedFd<'_>) -> io::Result<Option<u64>> {
     const END: usize = std::mem::offset_of!(bpf_prog_info, recursion_misses) + size_of::<u64>();
     // SAFETY: a plain C struct for which all-zero bytes are valid, and what the call expects.
     let mut info: bpf_prog_info = unsafe { std::mem::zeroed() };

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use thiserror::Error;
 
 /// Where the kernel publishes its own types.
-pub(crate) const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
+pub const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
 const MAGIC: u16 = 0xeb9f;
 const KIND_STRUCT: u32 = 4;
@@ -22,7 +22,7 @@ const KIND_FUNC_PROTO: u32 = 13;
 
 /// Why a fact could not be read from BTF.
 #[derive(Debug, Error)]
-pub(crate) enum BtfError {
+pub enum BtfError {
     /// The file cannot be read.
     #[error("cannot read {VMLINUX}: {0} (zc needs a kernel built with CONFIG_DEBUG_INFO_BTF)")]
     Unreadable(#[from] std::io::Error),
@@ -35,7 +35,7 @@ pub(crate) enum BtfError {
 }
 
 /// The names looked for and where their types lie.
-pub(crate) struct Btf {
+pub struct Btf {
     data: Vec<u8>,
     strings: usize,
     /// Byte offset of each type, by type id.
@@ -55,12 +55,12 @@ struct Header {
 
 impl Btf {
     /// Reads the running kernel's BTF, remembering the types and functions called `wanted`.
-    pub(crate) fn from_kernel(wanted: &[&str]) -> Result<Self, BtfError> {
+    pub fn from_kernel(wanted: &[&str]) -> Result<Self, BtfError> {
         Self::parse(std::fs::read(VMLINUX)?, wanted)
     }
 
     /// The same from bytes.
-    pub(crate) fn parse(data: Vec<u8>, wanted: &[&str]) -> Result<Self, BtfError> {
+    pub fn parse(data: Vec<u8>, wanted: &[&str]) -> Result<Self, BtfError> {
         let mut btf = Self { data, strings: 0, types: vec![0], named: HashMap::new() };
         if btf.u32(0)? & 0xffff != u32::from(MAGIC) {
             return Err(BtfError::Malformed(0));
@@ -86,7 +86,7 @@ impl Btf {
     }
 
     /// Number of parameters of the kernel function `name`; `None` when there is no such function.
-    pub(crate) fn params(&self, name: &str) -> Result<Option<u32>, BtfError> {
+    pub fn params(&self, name: &str) -> Result<Option<u32>, BtfError> {
         let Some(&at) = self.named.get(&(KIND_FUNC, name.to_owned())) else {
             return Ok(None);
         };
@@ -98,7 +98,7 @@ impl Btf {
     }
 
     /// Byte offset of `member` in `struct name`, also inside anonymous members.
-    pub(crate) fn offset(&self, name: &str, member: &str) -> Result<u32, BtfError> {
+    pub fn offset(&self, name: &str, member: &str) -> Result<u32, BtfError> {
         let missing = || BtfError::Missing(format!("struct {name} with a member {member}"));
         let at = *self.named.get(&(KIND_STRUCT, name.to_owned())).ok_or_else(missing)?;
         let bits = self.member_bits(at, member)?.ok_or_else(missing)?;
@@ -106,7 +106,7 @@ impl Btf {
     }
 
     /// The enumerators of `enum name`.
-    pub(crate) fn enumerators(&self, name: &str) -> Result<Vec<(&str, u32)>, BtfError> {
+    pub fn enumerators(&self, name: &str) -> Result<Vec<(&str, u32)>, BtfError> {
         let at = *self
             .named
             .get(&(KIND_ENUM, name.to_owned()))

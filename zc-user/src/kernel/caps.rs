@@ -4,18 +4,18 @@ use rustix::thread::{CapabilitySet, capabilities};
 
 /// What a tier needs, in the words of capabilities(7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Caps {
+pub struct Caps {
     /// Root, or everything that CAP_BPF was split from.
-    pub(crate) sys_admin: bool,
+    pub sys_admin: bool,
     /// Load BPF programs and create maps (Linux 5.8).
-    pub(crate) bpf: bool,
+    pub bpf: bool,
     /// Attach tracing programs, read kernel memory, open kernel perf events (Linux 5.8).
-    pub(crate) perfmon: bool,
+    pub perfmon: bool,
 }
 
 impl Caps {
     /// The effective set of this thread; nothing where the kernel does not say.
-    pub(crate) fn of_self() -> Self {
+    pub fn of_self() -> Self {
         let effective = capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.effective);
         Self {
             sys_admin: effective.contains(CapabilitySet::SYS_ADMIN),
@@ -25,7 +25,7 @@ impl Caps {
     }
 
     /// The names of the missing ones, or `None` when tracing is allowed.
-    pub(crate) fn missing(self) -> Option<String> {
+    pub fn missing(self) -> Option<String> {
         if self.sys_admin {
             return None;
         }

@@ -6,18 +6,18 @@ use serde::Serialize;
 
 /// The running kernel.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Kernel {
+pub struct Kernel {
     /// `uname -r`.
-    pub(crate) release: String,
+    pub release: String,
     /// `uname -v`.
-    pub(crate) version: String,
+    pub version: String,
     /// `uname -m`.
-    pub(crate) architecture: String,
+    pub architecture: String,
 }
 
 impl Kernel {
     /// Asks uname(2).
-    pub(crate) fn running() -> Self {
+    pub fn running() -> Self {
         let uname = rustix::system::uname();
         let text = |field: &std::ffi::CStr| field.to_string_lossy().into_owned();
         Self {
@@ -30,25 +30,25 @@ impl Kernel {
 
 /// The active lockdown mode: `none`, `integrity` or `confidentiality`; `None` when the kernel has
 /// no lockdown or does not show it (`/sys/kernel/security/lockdown`).
-pub(crate) fn lockdown() -> Option<String> {
+pub fn lockdown() -> Option<String> {
     let modes = fs::read_to_string("/sys/kernel/security/lockdown").ok()?;
     active_mode(&modes)
 }
 
 /// A kernel setting under `/proc/sys/`, such as `kernel/perf_event_paranoid`.
-pub(crate) fn setting(path: &str) -> Option<String> {
+pub fn setting(path: &str) -> Option<String> {
     fs::read_to_string(format!("/proc/sys/{path}")).ok().map(|value| value.trim().to_owned())
 }
 
 /// Where tracefs is mounted.
-pub(crate) fn tracefs() -> Option<&'static str> {
+pub fn tracefs() -> Option<&'static str> {
     ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"]
         .into_iter()
         .find(|folder| fs::metadata(format!("{folder}/events")).is_ok())
 }
 
 /// The address of a kernel symbol; `None` when it is absent or hidden (`kernel.kptr_restrict`).
-pub(crate) fn symbol_address(name: &str) -> Option<u64> {
+pub fn symbol_address(name: &str) -> Option<u64> {
     let symbols = fs::read_to_string("/proc/kallsyms").ok()?;
     symbols.lines().find_map(|line| {
         let mut words = line.split_ascii_whitespace();

@@ -1,7 +1,7 @@
 //! What the running kernel is and allows.
 
-pub(crate) mod bpf_info;
-pub(crate) mod btf;
-pub(crate) mod caps;
-pub(crate) mod facts;
-pub(crate) mod syscalls;
+pub mod bpf_info;
+pub mod btf;
+pub mod caps;
+pub mod facts;
+pub mod syscalls;

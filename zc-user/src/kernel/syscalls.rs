@@ -3,13 +3,13 @@
 use syscalls::Sysno;
 
 /// The name of system call `number`, or `#number` where none is known.
-pub(crate) fn name(number: usize) -> String {
+pub fn name(number: usize) -> String {
     Sysno::new(number).map_or_else(|| format!("#{number}"), |known| known.name().into())
 }
 
 /// Whether a positive return value is a number of payload bytes moved. Others return descriptors,
 /// addresses or process ids, which must not be added up.
-pub(crate) fn returns_bytes(number: usize) -> bool {
+pub fn returns_bytes(number: usize) -> bool {
     use Sysno as S;
     matches!(
         Sysno::new(number),

@@ -26,38 +26,38 @@ use crate::{
 };
 
 /// Name and version of the JSON format. The number grows when a key changes its meaning or goes.
-pub(crate) const SCHEMA: &str = "zc.lab/1";
+pub const SCHEMA: &str = "zc.lab/1";
 
 /// What to run.
 #[derive(Clone, Debug)]
-pub(crate) struct Options {
+pub struct Options {
     /// In this order.
-    pub(crate) styles: Vec<&'static Style>,
+    pub styles: Vec<&'static Style>,
     /// Payload bytes; the default depends on `file`.
-    pub(crate) size: Option<u64>,
+    pub size: Option<u64>,
     /// Bytes asked for in a call.
-    pub(crate) chunk: u64,
+    pub chunk: u64,
     /// Measured runs of each style.
-    pub(crate) repeat: u32,
+    pub repeat: u32,
     /// Drop the payload from the page cache before each run.
-    pub(crate) cold: bool,
+    pub cold: bool,
     /// Send this instead of a payload made for the purpose.
-    pub(crate) file: Option<PathBuf>,
+    pub file: Option<PathBuf>,
     /// Where to make one.
-    pub(crate) dir: Option<PathBuf>,
+    pub dir: Option<PathBuf>,
     /// The receiver's port; 0 lets the kernel choose.
-    pub(crate) port: u16,
+    pub port: u16,
     /// Sites to leave out.
-    pub(crate) disabled: Vec<Site>,
+    pub disabled: Vec<Site>,
     /// Predictions in place of the formulas'.
-    pub(crate) guesses: Vec<Guess>,
+    pub guesses: Vec<Guess>,
 }
 
 /// Payload bytes when nothing else is said.
-pub(crate) const DEFAULT_SIZE: u64 = 64 << 20;
+pub const DEFAULT_SIZE: u64 = 64 << 20;
 
 /// Told about each finished step; `Steps::total` of them.
-pub(crate) trait Progress {
+pub trait Progress {
     /// Says what comes next.
     fn doing(&self, what: &str);
     /// One step is done.
@@ -65,13 +65,13 @@ pub(crate) trait Progress {
 }
 
 /// How many steps [`run`] reports.
-pub(crate) fn steps(options: &Options) -> u64 {
+pub fn steps(options: &Options) -> u64 {
     // Attaching, the payload; a warm-up, an empty run and the measured ones of each style.
     2 + options.styles.len() as u64 * (2 + u64::from(options.repeat))
 }
 
 /// Makes or opens the payload that `options` ask for.
-pub(crate) fn payload(options: &Options) -> Result<Payload, PayloadError> {
+pub fn payload(options: &Options) -> Result<Payload, PayloadError> {
     match &options.file {
         Some(path) => Payload::open(path, options.size),
         None => Payload::make(options.dir.as_deref(), options.size.unwrap_or(DEFAULT_SIZE)),
@@ -79,7 +79,7 @@ pub(crate) fn payload(options: &Options) -> Result<Payload, PayloadError> {
 }
 
 /// Runs everything.
-pub(crate) fn run(
+pub fn run(
     options: &Options,
     payload: &Payload,
     running: &Running,
@@ -98,14 +98,18 @@ pub(crate) fn run(
         lost: Some(0),
     };
     progress.step();
-    let styles = options
-        .styles
-        .iter()
-        .map(|style| {
-            progress.doing(style.name);
-            lab.style(style).with_context(|| format!("{} could not be measured", style.name))
-        })
-        .collect::<Result<Vec<_>>>()?;
+    let mut styles = Vec::new();
+    for style in &options.styles {
+        progress.doing(style.name);
+        match lab.style(style) {
+            Ok(report) => styles.push(report),
+            // What was measured before somebody stopped the lab still stands.
+            Err(_) if running.stopped().is_some() && !styles.is_empty() => break,
+            Err(error) => {
+                return Err(error.context(format!("{} could not be measured", style.name)));
+            }
+        }
+    }
     Ok(lab.report(styles))
 }
 
@@ -192,7 +196,10 @@ impl Lab<'_> {
 
     fn report(self, styles: Vec<StyleReport>) -> LabReport {
         let kernel = Kernel::running();
-        let problems = self.problems();
+        let mut problems = self.problems();
+        if let Some(why) = self.running.stopped() {
+            problems.push(why);
+        }
         let worst = styles.iter().map(|style| style.run.verdict).max();
         LabReport {
             schema: SCHEMA,
@@ -250,7 +257,7 @@ fn style_report(style: &Style, runs: Vec<RunReport>) -> Result<StyleReport> {
 }
 
 /// The catalogue with what became of each site.
-pub(crate) fn site_statuses(statuses: &[Status]) -> Vec<SiteStatus> {
+pub fn site_statuses(statuses: &[Status]) -> Vec<SiteStatus> {
     SITES
         .iter()
         .zip(statuses)

@@ -10,24 +10,24 @@ use zc_common::{Counters, Event, Group, IterClass, PID_SLOTS, Site, Tally};
 
 use crate::{kernel::syscalls::returns_bytes, probes::attach::Probes};
 
-pub(crate) use window::Window;
+pub use window::Window;
 
 /// The counters of one group over one run: a raw sample.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Sample {
+pub struct Sample {
     /// By system call number; only those that were called. Bytes only of calls that return bytes.
-    pub(crate) syscalls: BTreeMap<usize, Tally>,
+    pub syscalls: BTreeMap<usize, Tally>,
     /// By site and iterator; only those that were passed.
-    pub(crate) sites: BTreeMap<(Site, IterClass), Tally>,
+    pub sites: BTreeMap<(Site, IterClass), Tally>,
     /// Page faults taken in user mode.
-    pub(crate) faults_user: u64,
+    pub faults_user: u64,
     /// Page faults taken in kernel mode.
-    pub(crate) faults_kernel: u64,
+    pub faults_kernel: u64,
 }
 
 impl Sample {
     /// Returns of system calls.
-    pub(crate) fn syscall_count(&self) -> u64 {
+    pub fn syscall_count(&self) -> u64 {
         self.syscalls.values().map(|tally| tally.calls).sum()
     }
 }
@@ -36,24 +36,24 @@ impl Sample {
 struct Snapshot(BTreeMap<Group, Box<Counters>>);
 
 /// The loaded probes and their counters.
-pub(crate) struct Engine {
+pub struct Engine {
     probes: Probes,
     before: Option<Snapshot>,
 }
 
 impl Engine {
     /// Counts with `probes`, nothing yet.
-    pub(crate) fn new(probes: Probes) -> Self {
+    pub fn new(probes: Probes) -> Self {
         Self { probes, before: None }
     }
 
     /// What is attached.
-    pub(crate) fn probes(&self) -> &Probes {
+    pub fn probes(&self) -> &Probes {
         &self.probes
     }
 
     /// Puts process `pid`, and whatever it starts from now on, into `group`.
-    pub(crate) fn watch(&mut self, pid: u32, group: Group) -> Result<()> {
+    pub fn watch(&mut self, pid: u32, group: Group) -> Result<()> {
         if pid >= PID_SLOTS {
             return Err(anyhow!("process id {pid} is out of range"));
         }
@@ -67,14 +67,15 @@ impl Engine {
     }
 
     /// Starts counting for `groups`.
-    pub(crate) fn arm(&mut self, groups: &[Group]) -> Result<()> {
+    pub fn arm(&mut self, groups: &[Group]) -> Result<()> {
         self.before = Some(self.snapshot(groups)?);
         self.set_armed(1)
     }
 
     /// Stops counting and gives what was counted since [`Engine::arm`], by group.
-    pub(crate) fn disarm(&mut self) -> Result<BTreeMap<Group, Sample>> {
+    pub fn disarm(&mut self) -> Result<BTreeMap<Group, Sample>> {
         self.set_armed(0)?;
+        self.probes.log.flush();
         let before = self.before.take().context("disarmed before it was armed")?;
         let groups: Vec<_> = before.0.keys().copied().collect();
         let after = self.snapshot(&groups)?;

@@ -9,15 +9,15 @@ use super::{Engine, Sample};
 use crate::transfer::{payload::Payload, session};
 
 /// What was counted while a window was open.
-pub(crate) struct Counted {
+pub struct Counted {
     /// By group.
-    pub(crate) samples: BTreeMap<Group, Sample>,
+    pub samples: BTreeMap<Group, Sample>,
     /// Counts lost meanwhile; `None` where the kernel does not tell.
-    pub(crate) lost: Option<u64>,
+    pub lost: Option<u64>,
 }
 
 /// Arms the engine before a run and disarms it after.
-pub(crate) struct Window<'a> {
+pub struct Window<'a> {
     engine: &'a mut Engine,
     groups: &'a [Group],
     cold: Option<&'a Payload>,
@@ -27,16 +27,12 @@ pub(crate) struct Window<'a> {
 
 impl<'a> Window<'a> {
     /// Counts for `groups`; drops the payload from the page cache first when `cold` names it.
-    pub(crate) fn new(
-        engine: &'a mut Engine,
-        groups: &'a [Group],
-        cold: Option<&'a Payload>,
-    ) -> Self {
+    pub fn new(engine: &'a mut Engine, groups: &'a [Group], cold: Option<&'a Payload>) -> Self {
         Self { engine, groups, cold, misses: None, counted: None }
     }
 
     /// What was counted, once it is closed.
-    pub(crate) fn counted(self) -> Result<Counted> {
+    pub fn counted(self) -> Result<Counted> {
         self.counted.context("the run was not counted")
     }
 }

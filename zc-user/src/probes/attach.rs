@@ -12,6 +12,7 @@ use zc_common::Site;
 
 use super::{
     catalogue::{Job, SITES},
+    log::KernelLog,
     resolve::{Resolved, resolve},
 };
 use crate::kernel::{bpf_info, btf::BtfError, caps::Caps};
@@ -32,7 +33,7 @@ const RAW_TRACEPOINTS: [&str; 2] = ["page_fault_user", "page_fault_kernel"];
 
 /// Why nothing can be counted at all.
 #[derive(Debug, Error)]
-pub(crate) enum AttachError {
+pub enum AttachError {
     /// Not allowed to trace.
     #[error("counting inside the kernel needs {0}: run it as root, or with those capabilities")]
     Permission(String),
@@ -60,7 +61,7 @@ pub(crate) enum AttachError {
 /// What became of a wanted probe.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
-pub(crate) enum Status {
+pub enum Status {
     /// It counts.
     Attached {
         /// The kernel function.
@@ -80,20 +81,20 @@ pub(crate) enum Status {
 }
 
 /// Everything attached; dropping it detaches everything.
-pub(crate) struct Probes {
+pub struct Probes {
     /// The loaded object.
-    pub(crate) ebpf: Ebpf,
+    pub ebpf: Ebpf,
     /// By [`Site`].
-    pub(crate) sites: Vec<Status>,
+    pub sites: Vec<Status>,
+    /// What the programs log.
+    pub log: KernelLog,
 }
 
 impl Probes {
     /// Loads and attaches the tracepoints and every site but `disabled`. A site that cannot be
     /// attached is recorded and the rest goes on.
-    pub(crate) fn attach(disabled: &[Site]) -> Result<Self, AttachError> {
-        if let Some(missing) = Caps::of_self().missing() {
-            return Err(AttachError::Permission(missing));
-        }
+    pub fn attach(disabled: &[Site]) -> Result<Self, AttachError> {
+        check_permission()?;
         let resolved = resolve()?;
         let btf = Btf::from_sys_fs()?;
         let mut ebpf = EbpfLoader::new()
@@ -103,18 +104,19 @@ impl Probes {
             .map_err(Box::new)?;
         attach_tracepoints(&mut ebpf, &btf)?;
         let sites = attach_sites(&mut ebpf, &btf, &resolved, disabled);
-        Ok(Self { ebpf, sites })
+        let log = KernelLog::open(&mut ebpf);
+        Ok(Self { ebpf, sites, log })
     }
 
     /// Loads and attaches a raw tracepoint only: all that the boundary tier needs.
-    pub(crate) fn try_raw_tracepoint() -> Result<(), AttachError> {
+    pub fn try_raw_tracepoint() -> Result<(), AttachError> {
         let mut ebpf = EbpfLoader::new().btf(None).load(OBJECT).map_err(Box::new)?;
         attach_raw(&mut ebpf, "raw_sys_exit", "sys_exit")
     }
 
     /// Recursion misses of every loaded program, summed: each is a count that was lost.
     /// `None` where the kernel does not report them.
-    pub(crate) fn recursion_misses(&self) -> Result<Option<u64>, std::io::Error> {
+    pub fn recursion_misses(&self) -> Result<Option<u64>, std::io::Error> {
         let mut sum = Some(0);
         for (_, program) in self.ebpf.programs() {
             if let Ok(fd) = program.fd() {
@@ -126,8 +128,16 @@ impl Probes {
     }
 }
 
+/// Whether this process may trace at all.
+pub fn check_permission() -> Result<(), AttachError> {
+    match Caps::of_self().missing() {
+        Some(missing) => Err(AttachError::Permission(missing)),
+        None => Ok(()),
+    }
+}
+
 /// Whether every byte that does `job` is seen, given the sites' `statuses`; otherwise why not.
-pub(crate) fn sees(statuses: &[Status], job: Job) -> Result<(), String> {
+pub fn sees(statuses: &[Status], job: Job) -> Result<(), String> {
     let mut attached = false;
     let mut names: Vec<&str> = Vec::new();
     for (row, status) in SITES.iter().zip(statuses).filter(|(row, _)| row.job == job) {
@@ -213,7 +223,7 @@ where
 
 /// The kernel's answer in one line: the errno, and the last line of a verifier's log that is not
 /// about what verifying cost.
-pub(crate) fn explain(error: &ProgramError) -> String {
+pub fn explain(error: &ProgramError) -> String {
     match error {
         ProgramError::LoadError { io_error, verifier_log } => {
             let log = verifier_log.to_string();

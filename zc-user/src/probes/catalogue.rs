@@ -6,7 +6,7 @@ use zc_common::{IterClass, Site};
 /// Which way the CPU moved payload bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Direction {
+pub enum Direction {
     /// From a process into the kernel.
     UserToKernel,
     /// From the kernel into a process.
@@ -17,14 +17,13 @@ pub(crate) enum Direction {
 
 impl Direction {
     /// All three.
-    pub(crate) const ALL: [Self; 3] =
-        [Self::UserToKernel, Self::KernelToUser, Self::KernelToKernel];
+    pub const ALL: [Self; 3] = [Self::UserToKernel, Self::KernelToUser, Self::KernelToKernel];
 }
 
 /// What the bytes that passed a site mean for the copy count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Effect {
+pub enum Effect {
     /// Each byte was copied once by the CPU.
     Copy(Direction),
     /// Each byte was counted as copied by an enclosing site, but was handed on by reference.
@@ -37,7 +36,7 @@ pub(crate) enum Effect {
 /// functions is attached and none that exists was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Job {
+pub enum Job {
     /// Page cache → reader.
     PageCacheRead,
     /// Writer → page cache.
@@ -69,7 +68,7 @@ pub(crate) enum Job {
 /// In what context the function may run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Context {
+pub enum Context {
     /// Only on behalf of the task on the CPU, which the bytes are counted for.
     Process,
     /// Also in a softirq, on top of an uninvolved task: counted for the whole machine.
@@ -78,23 +77,23 @@ pub(crate) enum Context {
 
 /// One row of the catalogue.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub struct Entry {
     /// The counter that the kernel half adds to.
-    pub(crate) site: Site,
+    pub site: Site,
     /// The BPF program.
-    pub(crate) program: &'static str,
+    pub program: &'static str,
     /// Kernel functions to try, newest name first; the first one that this kernel has is used.
-    pub(crate) functions: &'static [&'static str],
+    pub functions: &'static [&'static str],
     /// What it does.
-    pub(crate) job: Job,
+    pub job: Job,
     /// Who is charged.
-    pub(crate) context: Context,
+    pub context: Context,
     /// What bytes through each [`IterClass`] mean.
-    pub(crate) effect: fn(IterClass) -> Effect,
+    pub effect: fn(IterClass) -> Effect,
     /// One line for people.
-    pub(crate) meaning: &'static str,
+    pub meaning: &'static str,
     /// The kernel file that it was read from.
-    pub(crate) source: &'static str,
+    pub source: &'static str,
 }
 
 use Direction::{KernelToKernel, KernelToUser, UserToKernel};
@@ -135,7 +134,7 @@ fn within(_class: IterClass) -> Effect {
 }
 
 /// The table, in counter order. CONTRIBUTING.md says how to add a row.
-pub(crate) const SITES: [Entry; Site::ALL.len()] = [
+pub const SITES: [Entry; Site::ALL.len()] = [
     Entry {
         site: Site::FilemapRead,
         program: "filemap_read",
@@ -279,7 +278,7 @@ pub(crate) const SITES: [Entry; Site::ALL.len()] = [
 ];
 
 /// The row of `site`.
-pub(crate) fn entry(site: Site) -> &'static Entry {
+pub fn entry(site: Site) -> &'static Entry {
     &SITES[site as usize]
 }
 

@@ -14,15 +14,15 @@ const PIPE_ITERATOR: &str = "ITER_PIPE";
 
 /// The catalogue as the running kernel has it.
 #[derive(Debug)]
-pub(crate) struct Resolved {
+pub struct Resolved {
     /// What the kernel half needs to know.
-    pub(crate) layout: Layout,
+    pub layout: Layout,
     /// By [`Site`]: the function to attach to, `None` when this kernel has none of its names.
-    pub(crate) functions: [Option<&'static str>; Site::ALL.len()],
+    pub functions: [Option<&'static str>; Site::ALL.len()],
 }
 
 /// Looks everything up in `/sys/kernel/btf/vmlinux`.
-pub(crate) fn resolve() -> Result<Resolved, BtfError> {
+pub fn resolve() -> Result<Resolved, BtfError> {
     let mut wanted = vec!["iov_iter", "iter_type", "msghdr", "sk_buff", "task_struct"];
     wanted.extend(SITES.iter().flat_map(|row| row.functions));
     resolve_in(&Btf::from_kernel(&wanted)?)

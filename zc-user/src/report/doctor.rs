@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 use comfy_table::{Cell, Color};
 
-use super::text::{head, table};
+use super::text::{finished, head, table};
 use crate::{doctor::Diagnosis, probes::attach::Status};
 
 /// The whole diagnosis.
-pub(crate) fn text(diagnosis: &Diagnosis, colour: bool) -> String {
+pub fn text(diagnosis: &Diagnosis, colour: bool) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
     let _ = writeln!(
@@ -22,7 +22,8 @@ pub(crate) fn text(diagnosis: &Diagnosis, colour: bool) -> String {
     for fact in &diagnosis.facts {
         facts.add_row(vec![head(fact.name), Cell::new(&fact.value)]);
     }
-    let _ = writeln!(out, "{facts}");
+    out.push_str(&finished(&facts));
+    out.push('\n');
     let mut tiers = table(colour);
     tiers.set_header(["tier", "works", "probe that was tried", "the kernel's answer"].map(head));
     for tier in &diagnosis.tiers {
@@ -33,7 +34,7 @@ pub(crate) fn text(diagnosis: &Diagnosis, colour: bool) -> String {
             Cell::new(&tier.answer),
         ]);
     }
-    let _ = writeln!(out, "{tiers}");
+    out.push_str(&finished(&tiers));
     if !diagnosis.sites.is_empty() {
         let mut sites = table(colour);
         sites.set_header(["site", "what it counts", "read from", "in this kernel"].map(head));
@@ -45,7 +46,8 @@ pub(crate) fn text(diagnosis: &Diagnosis, colour: bool) -> String {
                 Cell::new(status(&site.status)),
             ]);
         }
-        let _ = writeln!(out, "{sites}");
+        out.push('\n');
+        out.push_str(&finished(&sites));
     }
     out
 }

@@ -4,14 +4,14 @@ use std::fmt::Write;
 
 use comfy_table::Cell;
 
-use super::text::{bytes, head, number, table, verdict};
+use super::text::{bytes, finished, head, number, ratio, table, verdict};
 use crate::{
     expect::Quantity,
     result::{Copied, LabReport, Line, RunReport, SideReport, StyleReport},
 };
 
 /// The whole report: what ran where, each style's lines, then the table of all.
-pub(crate) fn text(report: &LabReport, colour: bool) -> String {
+pub fn text(report: &LabReport, colour: bool) -> String {
     let mut out = String::new();
     let plan = &report.plan;
     // Writing to a String cannot fail.
@@ -54,7 +54,7 @@ fn details(out: &mut String, style: &StyleReport, colour: bool) {
             lines.add_row(detail(line, &side.copies_per_byte));
         }
     }
-    let _ = writeln!(out, "{lines}");
+    out.push_str(&finished(&lines));
     for (name, side) in [("sender", &run.sender), ("receiver", &run.receiver)] {
         notes(out, name, side);
     }
@@ -67,11 +67,11 @@ fn details(out: &mut String, style: &StyleReport, colour: bool) {
     );
 }
 
-fn detail(line: &Line, per_byte: &Copied<f64>) -> Vec<Cell> {
-    let ratio = match line.quantity {
-        Quantity::UserToKernel => per_byte.user_to_kernel,
-        Quantity::KernelToUser => per_byte.kernel_to_user,
-        Quantity::KernelToKernel => per_byte.kernel_to_kernel,
+fn detail(line: &Line, copies: &Copied<f64>) -> Vec<Cell> {
+    let per_byte = match line.quantity {
+        Quantity::UserToKernel => copies.user_to_kernel,
+        Quantity::KernelToUser => copies.kernel_to_user,
+        Quantity::KernelToKernel => copies.kernel_to_kernel,
         _ => None,
     };
     vec![
@@ -83,7 +83,7 @@ fn detail(line: &Line, per_byte: &Copied<f64>) -> Vec<Cell> {
             (Some(measured), _) => number(measured),
             (None, reason) => Cell::new(reason.as_deref().unwrap_or_default()),
         },
-        number(ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"))),
+        number(per_byte.map_or_else(String::new, ratio)),
         verdict(line.verdict),
     ]
 }
@@ -141,13 +141,13 @@ fn summary(out: &mut String, report: &LabReport, colour: bool) {
     let mut all = table(colour);
     all.set_header(
         [
-            "style",
-            "sender copies/byte",
-            "receiver copies/byte",
-            "sender mode switches",
-            "receiver mode switches",
-            "verdict",
-            "the textbook's words",
+            "\nstyle",
+            "sender\ncopies per byte",
+            "receiver\ncopies per byte",
+            "sender\nswitches",
+            "receiver\nswitches",
+            "\nverdict",
+            "\nthe textbook's words",
         ]
         .map(head),
     );
@@ -166,10 +166,11 @@ fn summary(out: &mut String, report: &LabReport, colour: bool) {
             Cell::new(style.textbook),
         ]);
     }
-    let _ = writeln!(out, "{all}");
+    out.push_str(&finished(&all));
     let _ = writeln!(
         out,
-        "UK: user to kernel, KU: kernel to user, KK: inside the kernel. A system call is two mode switches."
+        "CPU copies KU: kernel to user, UK: user to kernel, KK: inside the kernel. \
+         A system call is two mode switches."
     );
 }
 
@@ -182,10 +183,10 @@ fn copies(copied: &Copied<f64>) -> String {
     ];
     let used: Vec<_> = parts
         .iter()
-        .filter_map(|(name, ratio)| match ratio {
+        .filter_map(|(name, copies)| match copies {
             None => Some(format!("{name} not observed")),
             Some(0.0) => None,
-            Some(ratio) => Some(format!("{name} {ratio:.2}")),
+            Some(copies) => Some(format!("{name} {}", ratio(*copies))),
         })
         .collect();
     if used.is_empty() { "0".into() } else { used.join(" + ") }

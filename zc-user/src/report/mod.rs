@@ -1,6 +1,6 @@
 //! Views of results. They compute nothing.
 
-pub(crate) mod doctor;
-pub(crate) mod lab;
-pub(crate) mod output;
-pub(crate) mod text;
+pub mod doctor;
+pub mod lab;
+pub mod output;
+pub mod text;

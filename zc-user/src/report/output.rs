@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use tempfile::NamedTempFile;
 
 /// A place for a report, opened before measuring so that a bad one costs no run.
-pub(crate) enum Output {
+pub enum Output {
     /// Standard output.
     Stdout,
     /// A regular file: written beside it and moved there whole, so that it is never half-written.
@@ -26,7 +26,7 @@ pub(crate) enum Output {
 
 impl Output {
     /// Opens `path`, or stdout where there is none.
-    pub(crate) fn open(path: Option<&Path>) -> Result<Self> {
+    pub fn open(path: Option<&Path>) -> Result<Self> {
         let Some(path) = path else { return Ok(Self::Stdout) };
         let what = || {
             format!(
@@ -46,7 +46,7 @@ impl Output {
     }
 
     /// Writes the report.
-    pub(crate) fn write(self, report: &str) -> Result<()> {
+    pub fn write(self, report: &str) -> Result<()> {
         match self {
             Self::Stdout => finish(io::stdout().lock(), report),
             Self::Stream(file) => finish(file, report),

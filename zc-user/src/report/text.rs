@@ -11,7 +11,7 @@ use crate::expect::Verdict;
 
 /// When to colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Colour {
+pub enum Colour {
     /// On a terminal, unless NO_COLOR is set.
     #[default]
     Auto,
@@ -23,7 +23,7 @@ pub(crate) enum Colour {
 
 impl Colour {
     /// Whether to colour what goes to stdout. <https://no-color.org>
-    pub(crate) fn on_stdout(self) -> bool {
+    pub fn on_stdout(self) -> bool {
         match self {
             Self::Always => true,
             Self::Never => false,
@@ -40,7 +40,7 @@ const STYLE: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 /// An empty table.
-pub(crate) fn table(colour: bool) -> Table {
+pub fn table(colour: bool) -> Table {
     let mut table = Table::new();
     table.load_style(STYLE).set_content_arrangement(ContentArrangement::Dynamic);
     if colour {
@@ -51,13 +51,23 @@ pub(crate) fn table(colour: bool) -> Table {
     table
 }
 
+/// The finished table, without the padding behind its last column.
+pub fn finished(table: &Table) -> String {
+    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// A ratio for people: an exact 0 only where there was nothing.
+pub fn ratio(ratio: f64) -> String {
+    if ratio > 0.0 && ratio < 0.005 { "<0.01".into() } else { format!("{ratio:.2}") }
+}
+
 /// A right-aligned cell.
-pub(crate) fn number(text: impl ToString) -> Cell {
+pub fn number(text: impl ToString) -> Cell {
     Cell::new(text).set_alignment(CellAlignment::Right)
 }
 
 /// A verdict, in its colour.
-pub(crate) fn verdict(verdict: Verdict) -> Cell {
+pub fn verdict(verdict: Verdict) -> Cell {
     let colour = match verdict {
         Verdict::Verified => Color::Green,
         Verdict::NotObserved => Color::Yellow,
@@ -67,18 +77,18 @@ pub(crate) fn verdict(verdict: Verdict) -> Cell {
 }
 
 /// A heading cell.
-pub(crate) fn head(text: &str) -> Cell {
+pub fn head(text: &str) -> Cell {
     Cell::new(text).add_attribute(Attribute::Bold)
 }
 
 /// Bytes for people, in binary units.
-pub(crate) fn bytes(bytes: u64) -> String {
+pub fn bytes(bytes: u64) -> String {
     indicatif::BinaryBytes(bytes).to_string()
 }
 
 /// Text that an observed process or a file name controls, made harmless: control characters and
 /// the like are escaped.
-pub(crate) fn harmless(text: &str) -> String {
+pub fn harmless(text: &str) -> String {
     text.chars()
         .flat_map(|c| {
             let plain = !c.is_control() || c == ' ';
@@ -96,6 +106,13 @@ mod tests {
     fn escape_sequences_do_not_reach_the_terminal() {
         assert_eq!(harmless("a\x1b[31mb\n"), "a\\u{1b}[31mb\\u{a}");
         assert_eq!(harmless("grüße"), "grüße");
+    }
+
+    #[test]
+    fn a_small_ratio_is_not_zero() {
+        assert_eq!(ratio(0.0), "0.00");
+        assert_eq!(ratio(0.000_1), "<0.01");
+        assert_eq!(ratio(1.0), "1.00");
     }
 
     #[test]

@@ -22,45 +22,41 @@ use crate::{
 type Unobserved = String;
 
 /// Everything that a side's numbers come from.
-pub(crate) struct SideInput<'a> {
+pub struct SideInput<'a> {
     /// Which one.
-    pub(crate) side: Side,
+    pub side: Side,
     /// Counted over the run.
-    pub(crate) run: &'a Sample,
+    pub run: &'a Sample,
     /// Counted over the empty run: the fixed cost.
-    pub(crate) empty: &'a Sample,
+    pub empty: &'a Sample,
     /// What carries its bytes.
-    pub(crate) jobs: &'a [Job],
+    pub jobs: &'a [Job],
     /// What theory says.
-    pub(crate) cost: Cost,
+    pub cost: Cost,
 }
 
 /// What the sides of a run have in common.
-pub(crate) struct RunInput<'a> {
+pub struct RunInput<'a> {
     /// Name of the style.
-    pub(crate) style: &'static str,
+    pub style: &'static str,
     /// Payload bytes.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
     /// BLAKE3 of the payload.
-    pub(crate) hash: &'a str,
+    pub hash: &'a str,
     /// As user space saw it.
-    pub(crate) delivered: &'a Delivered,
+    pub delivered: &'a Delivered,
     /// By [`Site`].
-    pub(crate) statuses: &'a [Status],
+    pub statuses: &'a [Status],
     /// Counts lost during this run; `None` when the kernel does not tell.
-    pub(crate) lost: Option<u64>,
+    pub lost: Option<u64>,
     /// Somebody's predictions in place of the formulas'.
-    pub(crate) guesses: &'a [Guess],
+    pub guesses: &'a [Guess],
     /// The group of copies that belong to no process.
-    pub(crate) machine: &'a Sample,
+    pub machine: &'a Sample,
 }
 
 /// Derives one run's report.
-pub(crate) fn run(
-    input: &RunInput<'_>,
-    sender: &SideInput<'_>,
-    receiver: &SideInput<'_>,
-) -> RunReport {
+pub fn run(input: &RunInput<'_>, sender: &SideInput<'_>, receiver: &SideInput<'_>) -> RunReport {
     let sender = side(input, sender);
     let receiver = side(input, receiver);
     let hash_ok = input.delivered.hash == input.hash;

@@ -12,12 +12,12 @@ use crate::{
     },
 };
 
-pub(crate) mod derive;
+pub mod derive;
 
 /// How much of a kernel can be seen (docs/tiers in the README).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Tier {
+pub enum Tier {
     /// Raw tracepoints only: mode switches and what system calls return.
     Boundary,
     /// fentry/fexit: every catalogued site.
@@ -28,7 +28,7 @@ pub(crate) enum Tier {
 
 impl Tier {
     /// The name used in JSON and text.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Boundary => "boundary",
             Self::Sites => "sites",
@@ -39,217 +39,217 @@ impl Tier {
 
 /// The result of `zc lab`. docs/lab-json.md documents it as JSON.
 #[derive(Debug, Serialize)]
-pub(crate) struct LabReport {
+pub struct LabReport {
     /// Name and version of this format.
-    pub(crate) schema: &'static str,
+    pub schema: &'static str,
     /// zc's version.
-    pub(crate) zc: &'static str,
+    pub zc: &'static str,
     /// `uname -r`.
-    pub(crate) kernel: String,
+    pub kernel: String,
     /// `uname -m`.
-    pub(crate) architecture: String,
+    pub architecture: String,
     /// What was used to observe.
-    pub(crate) tier: Tier,
+    pub tier: Tier,
     /// Whether everything that was relied on was seen and nothing was lost.
-    pub(crate) complete: bool,
+    pub complete: bool,
     /// The worst of the styles' verdicts.
-    pub(crate) verdict: Verdict,
+    pub verdict: Verdict,
     /// What was asked for.
-    pub(crate) plan: PlanReport,
+    pub plan: PlanReport,
     /// What `complete` rests on.
-    pub(crate) completeness: Completeness,
+    pub completeness: Completeness,
     /// A row for each style that ran.
-    pub(crate) styles: Vec<StyleReport>,
+    pub styles: Vec<StyleReport>,
 }
 
 /// What was asked for.
 #[derive(Debug, Serialize)]
-pub(crate) struct PlanReport {
+pub struct PlanReport {
     /// Payload, bytes.
-    pub(crate) size_bytes: u64,
+    pub size_bytes: u64,
     /// Asked for in a call, bytes.
-    pub(crate) chunk_bytes: u64,
+    pub chunk_bytes: u64,
     /// Measured runs of each style.
-    pub(crate) repeat: u32,
+    pub repeat: u32,
     /// Whether the payload was dropped from the page cache before each run.
-    pub(crate) cold: bool,
+    pub cold: bool,
     /// BLAKE3 of the payload.
-    pub(crate) hash: String,
+    pub hash: String,
 }
 
 /// What `complete` rests on.
 #[derive(Debug, Serialize)]
-pub(crate) struct Completeness {
+pub struct Completeness {
     /// Every site of the catalogue.
-    pub(crate) sites: Vec<SiteStatus>,
+    pub sites: Vec<SiteStatus>,
     /// Counts lost because a program was already running on the CPU; absent where the kernel does
     /// not tell.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) recursion_misses: Option<u64>,
+    pub recursion_misses: Option<u64>,
     /// Why the result is not complete.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) problems: Vec<String>,
+    pub problems: Vec<String>,
 }
 
 /// What became of a site.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct SiteStatus {
+pub struct SiteStatus {
     /// Its name in zc.
-    pub(crate) site: &'static str,
+    pub site: &'static str,
     /// What it does.
-    pub(crate) job: Job,
+    pub job: Job,
     /// One line for people.
-    pub(crate) meaning: &'static str,
+    pub meaning: &'static str,
     /// The kernel file that its meaning was read from.
-    pub(crate) source: &'static str,
+    pub source: &'static str,
     /// Attached, absent, refused or disabled.
     #[serde(flatten)]
-    pub(crate) status: Status,
+    pub status: Status,
 }
 
 /// One style.
 #[derive(Debug, Serialize)]
-pub(crate) struct StyleReport {
+pub struct StyleReport {
     /// Its name.
-    pub(crate) style: &'static str,
+    pub style: &'static str,
     /// The system calls, for people.
-    pub(crate) how: &'static str,
+    pub how: &'static str,
     /// What textbooks say.
-    pub(crate) textbook: &'static str,
+    pub textbook: &'static str,
     /// The worst run, whose numbers these are; the first of several equal ones.
     #[serde(flatten)]
-    pub(crate) run: RunReport,
+    pub run: RunReport,
     /// Every measured run.
-    pub(crate) runs: Vec<RunReport>,
+    pub runs: Vec<RunReport>,
 }
 
 /// One measured run of a style.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct RunReport {
+pub struct RunReport {
     /// The worst of its lines' verdicts.
-    pub(crate) verdict: Verdict,
+    pub verdict: Verdict,
     /// Bytes that the receiver got.
-    pub(crate) moved_bytes: u64,
+    pub moved_bytes: u64,
     /// Whether they hash to what the file hashes to.
-    pub(crate) hash_ok: bool,
+    pub hash_ok: bool,
     /// The sending process.
-    pub(crate) sender: SideReport,
+    pub sender: SideReport,
     /// The receiving process.
-    pub(crate) receiver: SideReport,
+    pub receiver: SideReport,
     /// Copies inside the network stack that may run in a softirq, for the whole machine while
     /// this run was counted.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) machine: Option<MachineReport>,
+    pub machine: Option<MachineReport>,
 }
 
 /// What one process did in a run, beyond what it does for an empty payload.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct SideReport {
+pub struct SideReport {
     /// CPU-copied bytes.
-    pub(crate) copied: Copied<u64>,
+    pub copied: Copied<u64>,
     /// The same for each payload byte.
-    pub(crate) copies_per_byte: Copied<f64>,
+    pub copies_per_byte: Copied<f64>,
     /// Crossings between user and kernel mode caused by system calls and page faults.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) mode_switches: Option<u64>,
+    pub mode_switches: Option<u64>,
     /// System calls.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) syscalls: Option<u64>,
+    pub syscalls: Option<u64>,
     /// Page faults, by the mode that they were taken in.
-    pub(crate) page_faults: PageFaults,
+    pub page_faults: PageFaults,
     /// The calls that the empty run makes too, taken off everywhere else.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) fixed_syscalls: Option<u64>,
+    pub fixed_syscalls: Option<u64>,
     /// By system call, most bytes first.
-    pub(crate) by_syscall: Vec<SyscallReport>,
+    pub by_syscall: Vec<SyscallReport>,
     /// By site, in catalogue order.
-    pub(crate) sites: Vec<SiteReport>,
+    pub sites: Vec<SiteReport>,
     /// Theory beside measurement.
-    pub(crate) lines: Vec<Line>,
+    pub lines: Vec<Line>,
 }
 
 /// A value for each direction.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(crate) struct Copied<T> {
+pub struct Copied<T> {
     /// From the process into the kernel.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) user_to_kernel: Option<T>,
+    pub user_to_kernel: Option<T>,
     /// From the kernel into the process.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) kernel_to_user: Option<T>,
+    pub kernel_to_user: Option<T>,
     /// Inside the kernel, on the process's behalf.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) kernel_to_kernel: Option<T>,
+    pub kernel_to_kernel: Option<T>,
 }
 
 /// Page faults.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(crate) struct PageFaults {
+pub struct PageFaults {
     /// Taken in user mode: two mode switches each.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) user: Option<u64>,
+    pub user: Option<u64>,
     /// Taken in kernel mode, inside a copy: no mode switch.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) kernel: Option<u64>,
+    pub kernel: Option<u64>,
 }
 
 /// One system call.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct SyscallReport {
+pub struct SyscallReport {
     /// Its number on this architecture.
-    pub(crate) number: usize,
+    pub number: usize,
     /// Its name.
-    pub(crate) name: String,
+    pub name: String,
     /// Returns.
-    pub(crate) calls: u64,
+    pub calls: u64,
     /// Sum of its positive return values, for a call that returns bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) bytes: Option<u64>,
+    pub bytes: Option<u64>,
 }
 
 /// One site and kind of iterator.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct SiteReport {
+pub struct SiteReport {
     /// Its name in zc.
-    pub(crate) site: &'static str,
+    pub site: &'static str,
     /// The kernel function that it was attached to.
-    pub(crate) function: &'static str,
+    pub function: &'static str,
     /// What the iterator pointed at: `user`, `kernel`, `pipe`; `none` without one.
-    pub(crate) iterator: &'static str,
+    pub iterator: &'static str,
     /// What the bytes mean.
-    pub(crate) effect: Effect,
+    pub effect: Effect,
     /// Passes.
-    pub(crate) calls: u64,
+    pub calls: u64,
     /// Bytes.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
 }
 
 /// A prediction beside its measurement.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Line {
+pub struct Line {
     /// Whose.
-    pub(crate) side: Side,
+    pub side: Side,
     /// Of what.
-    pub(crate) quantity: Quantity,
+    pub quantity: Quantity,
     /// What theory says.
-    pub(crate) predicted: u64,
+    pub predicted: u64,
     /// Why: `N` payload bytes, `c` bytes a call.
-    pub(crate) formula: String,
+    pub formula: String,
     /// What was counted.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) measured: Option<u64>,
+    pub measured: Option<u64>,
     /// Whether they are equal.
-    pub(crate) verdict: Verdict,
+    pub verdict: Verdict,
     /// Why nothing was measured.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) reason: Option<String>,
+    pub reason: Option<String>,
 }
 
 /// Copies that belong to no process for certain.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct MachineReport {
+pub struct MachineReport {
     /// Bytes copied inside the kernel.
-    pub(crate) kernel_to_kernel: u64,
+    pub kernel_to_kernel: u64,
     /// By site.
-    pub(crate) sites: Vec<SiteReport>,
+    pub sites: Vec<SiteReport>,
 }

@@ -7,42 +7,42 @@ use std::os::fd::BorrowedFd;
 use crate::{expect::Cost, probes::catalogue::Job};
 
 mod mmap_send;
-pub(crate) mod payload;
+pub mod payload;
 mod read_send;
-pub(crate) mod receive;
+pub mod receive;
 mod sendfile;
-pub(crate) mod session;
+pub mod session;
 mod splice;
-pub(crate) mod worker;
+pub mod worker;
 
 /// The numbers that a prediction depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Plan {
+pub struct Plan {
     /// Payload bytes, `N` in formulas.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
     /// Bytes asked for in a call, `c` in formulas.
-    pub(crate) chunk: u64,
+    pub chunk: u64,
 }
 
 impl Plan {
     /// `⌈N/c⌉`.
-    pub(crate) fn chunks(self) -> u64 {
+    pub fn chunks(self) -> u64 {
         self.bytes.div_ceil(self.chunk)
     }
 }
 
 /// What a sender has to work with.
-pub(crate) struct Sending<'a> {
+pub struct Sending<'a> {
     /// The payload's file, positioned at its start.
-    pub(crate) file: BorrowedFd<'a>,
+    pub file: BorrowedFd<'a>,
     /// The connected TCP socket.
-    pub(crate) socket: BorrowedFd<'a>,
+    pub socket: BorrowedFd<'a>,
     /// Bytes to send.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
     /// At most this many in a call.
-    pub(crate) chunk: usize,
+    pub chunk: usize,
     /// `chunk` bytes of memory, touched already.
-    pub(crate) buffer: &'a mut [u8],
+    pub buffer: &'a mut [u8],
 }
 
 impl Sending<'_> {
@@ -59,19 +59,19 @@ impl std::fmt::Debug for Style {
 }
 
 /// One way to move a file's bytes into a TCP socket.
-pub(crate) struct Style {
+pub struct Style {
     /// Its name on the command line and in JSON.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// The system calls, for people.
-    pub(crate) how: &'static str,
+    pub how: &'static str,
     /// What textbooks call it and say of it.
-    pub(crate) textbook: &'static str,
+    pub textbook: &'static str,
     /// Moves the bytes; the number moved.
-    pub(crate) send: fn(&mut Sending<'_>) -> rustix::io::Result<u64>,
+    pub send: fn(&mut Sending<'_>) -> rustix::io::Result<u64>,
     /// What the sender should cost.
-    pub(crate) cost: fn(Plan) -> Cost,
+    pub cost: fn(Plan) -> Cost,
     /// The kernel's jobs that carry the sender's bytes: all must be seen for a count to stand.
-    pub(crate) jobs: &'static [Job],
+    pub jobs: &'static [Job],
 }
 
 /// The jobs that can touch bytes on their way from a regular file into a TCP socket. A style that
@@ -79,16 +79,15 @@ pub(crate) struct Style {
 const FILE_TO_TCP: &[Job] = &[Job::PageCacheRead, Job::TcpSend, Job::TcpHandOn, Job::TcpZerocopy];
 
 /// The table.
-pub(crate) const STYLES: [Style; 4] =
-    [read_send::STYLE, mmap_send::STYLE, sendfile::STYLE, splice::STYLE];
+pub const STYLES: [Style; 4] = [read_send::STYLE, mmap_send::STYLE, sendfile::STYLE, splice::STYLE];
 
 /// The style called `name`.
-pub(crate) fn style(name: &str) -> Option<&'static Style> {
+pub fn style(name: &str) -> Option<&'static Style> {
     STYLES.iter().find(|style| style.name == name)
 }
 
 /// The style names nearest to a misspelt one, best first; empty when none is near.
-pub(crate) fn nearest(name: &str) -> Option<&'static str> {
+pub fn nearest(name: &str) -> Option<&'static str> {
     STYLES
         .iter()
         .map(|style| (strsim::jaro_winkler(name, style.name), style.name))

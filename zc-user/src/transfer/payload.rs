@@ -7,14 +7,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{Advice, fadvise, fstatfs, fsync};
+use rustix::{
+    fs::{Advice, FallocateFlags, fadvise, fallocate, fstatfs, fsync},
+    io::Errno,
+};
 use thiserror::Error;
 
 use crate::report::text::bytes as human;
 
 /// Why there is nothing to send. Each says what to do.
 #[derive(Debug, Error)]
-pub(crate) enum PayloadError {
+pub enum PayloadError {
     /// `--file` cannot be opened.
     #[error("cannot open {path}: {source}: give a regular file that you may read", path = .path.display())]
     Open {
@@ -39,13 +42,23 @@ pub(crate) enum PayloadError {
         /// Bytes asked for.
         asked: u64,
     },
-    /// The file is not stored by a file system with a page cache of its own.
+    /// The file lives in memory.
     #[error("{path} is on {kind}, which has no disk below its pages: give {option} on a disk", path = .path.display())]
     InMemory {
         /// The file or folder.
         path: PathBuf,
         /// The file system.
         kind: &'static str,
+        /// The option that chooses another.
+        option: &'static str,
+    },
+    /// The file system may read in a way that no site sees.
+    #[error("{path} is on a file system (type {magic:#x}) whose reads zc may not see: give {option} on ext4, xfs or btrfs", path = .path.display())]
+    Unknown {
+        /// The file or folder.
+        path: PathBuf,
+        /// `f_type` of statfs(2).
+        magic: u64,
         /// The option that chooses another.
         option: &'static str,
     },
@@ -65,18 +78,18 @@ pub(crate) enum PayloadError {
 }
 
 /// An open file, its length in bytes and the hash of its content.
-pub(crate) struct Payload {
+pub struct Payload {
     /// Open for reading. Unlinked when zc made it, so that nothing is left behind.
-    pub(crate) file: File,
+    pub file: File,
     /// Bytes to send, from the start.
-    pub(crate) size: u64,
+    pub size: u64,
     /// BLAKE3 of those bytes, in hexadecimal.
-    pub(crate) hash: String,
+    pub hash: String,
 }
 
 impl Payload {
     /// The first `size` bytes of the file at `path`; all of it by default.
-    pub(crate) fn open(path: &Path, size: Option<u64>) -> Result<Self, PayloadError> {
+    pub fn open(path: &Path, size: Option<u64>) -> Result<Self, PayloadError> {
         let owned = || path.to_path_buf();
         // Asked before opening: opening a pipe would wait for its other end.
         let open = |source| PayloadError::Open { path: owned(), source };
@@ -97,7 +110,7 @@ impl Payload {
     }
 
     /// A new unlinked file of `size` bytes in `folder`, or where temporary files go.
-    pub(crate) fn make(folder: Option<&Path>, size: u64) -> Result<Self, PayloadError> {
+    pub fn make(folder: Option<&Path>, size: u64) -> Result<Self, PayloadError> {
         let folder = folder.map_or_else(default_folder, Path::to_path_buf);
         let make = |source| PayloadError::Make { folder: folder.clone(), size, source };
         let mut file = tempfile::tempfile_in(&folder).map_err(make)?;
@@ -117,7 +130,7 @@ impl Payload {
     }
 
     /// Drops this file, and no other, from the page cache (posix_fadvise(2)).
-    pub(crate) fn make_cold(&self) -> Result<(), PayloadError> {
+    pub fn make_cold(&self) -> Result<(), PayloadError> {
         // Dirty pages are not dropped.
         fsync(&self.file).map_err(io::Error::from)?;
         fadvise(&self.file, 0, None, Advice::DontNeed).map_err(io::Error::from)?;
@@ -135,12 +148,27 @@ fn default_folder() -> PathBuf {
 }
 
 fn on_disk(file: &File, path: &Path, option: &'static str) -> Result<(), PayloadError> {
-    let kind = fstatfs(file).map_err(io::Error::from)?.f_type;
-    match memory_file_system(kind) {
-        Some(kind) => Err(PayloadError::InMemory { path: path.to_path_buf(), kind, option }),
-        None => Ok(()),
+    let magic = fstatfs(file).map_err(io::Error::from)?.f_type;
+    let path = path.to_path_buf();
+    match memory_file_system(magic) {
+        Some(kind) => Err(PayloadError::InMemory { path, kind, option }),
+        None if READ_BY_FILEMAP.contains(&magic) => Ok(()),
+        None => Err(PayloadError::Unknown { path, magic: magic.cast_unsigned(), option }),
     }
 }
+
+/// File systems whose buffered reads go through `filemap_read` (`include/uapi/linux/magic.h`).
+/// On another one its counter would stay 0, and 0 would pass for a measurement.
+const READ_BY_FILEMAP: [rustix::fs::FsWord; 6] = [
+    // ext2, ext3, ext4; XFS; Btrfs; F2FS.
+    0xef53,
+    0x5846_5342,
+    0x9123_683e,
+    0xf2f5_2010,
+    // NFS; overlayfs, which hands the read to one of the others.
+    0x6969,
+    0x794c_7630,
+];
 
 /// The name of a file system that lives in memory only (`include/uapi/linux/magic.h`).
 fn memory_file_system(magic: rustix::fs::FsWord) -> Option<&'static str> {
@@ -155,6 +183,11 @@ fn memory_file_system(magic: rustix::fs::FsWord) -> Option<&'static str> {
 /// Writes `size` bytes that do not repeat (xorshift64), so that a chunk lost, doubled or swapped
 /// changes the hash.
 fn fill(file: &mut File, size: u64) -> io::Result<()> {
+    // A disk that is too small is found full at once, where the file system can tell.
+    match fallocate(&*file, FallocateFlags::empty(), 0, size) {
+        Ok(()) | Err(Errno::OPNOTSUPP) => {}
+        Err(errno) => return Err(errno.into()),
+    }
     let mut out = BufWriter::with_capacity(1 << 20, file);
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut left = size;

@@ -14,11 +14,10 @@ use crate::{
 };
 
 /// Both ways through a TCP socket: the receiver sends nothing, and that is measured too.
-pub(crate) const JOBS: &[Job] =
-    &[Job::SocketReceive, Job::TcpSend, Job::TcpHandOn, Job::TcpZerocopy];
+pub const JOBS: &[Job] = &[Job::SocketReceive, Job::TcpSend, Job::TcpHandOn, Job::TcpZerocopy];
 
 /// What a receiver should cost, whatever the sender does.
-pub(crate) fn cost(plan: Plan) -> Cost {
+pub fn cost(plan: Plan) -> Cost {
     Cost {
         kernel_to_user: term(plan.bytes, "N: recv"),
         user_to_kernel: NOTHING,

@@ -6,7 +6,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     os::unix::process::ExitStatusExt,
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use anyhow::{Context, Result, bail};
@@ -18,7 +18,7 @@ use super::{Style, payload::Payload, worker::Message};
 /// A worker that ended before its work was done.
 #[derive(Debug, Error)]
 #[error("the {role} {how}")]
-pub(crate) struct WorkerEnded {
+pub struct WorkerEnded {
     role: &'static str,
     how: String,
     /// Whether a signal ended it: the cause, where the other side only saw the connection break.
@@ -27,30 +27,55 @@ pub(crate) struct WorkerEnded {
 
 /// What a run delivered, as user space saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Delivered {
+pub struct Delivered {
     /// Bytes that the sender's system calls took.
-    pub(crate) sent: u64,
+    pub sent: u64,
     /// Bytes that the receiver's system calls gave.
-    pub(crate) received: u64,
+    pub received: u64,
     /// BLAKE3 of the received bytes, in hexadecimal.
-    pub(crate) hash: String,
+    pub hash: String,
 }
 
 /// The workers that are running now, for whoever has to end them from another thread.
 #[derive(Clone, Default)]
-pub(crate) struct Running(Arc<Mutex<Vec<Pid>>>);
+pub struct Running(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    workers: Vec<Pid>,
+    stopped: Option<String>,
+}
 
 impl Running {
-    /// Kills them; whoever waits for one then sees it end.
-    pub(crate) fn kill(&self) {
-        for pid in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+    /// Kills them, and every one that is started later; whoever waits for one sees it end.
+    pub fn stop(&self, why: String) {
+        let mut state = self.state();
+        for worker in &state.workers {
             // It may have ended on its own.
-            let _ = kill_process(*pid, Signal::KILL);
+            let _ = kill_process(*worker, Signal::KILL);
         }
+        state.stopped = Some(why);
     }
 
-    fn change(&self, change: impl FnOnce(&mut Vec<Pid>)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    /// Why it was stopped, if it was.
+    pub fn stopped(&self) -> Option<String> {
+        self.state().stopped.clone()
+    }
+
+    fn add(&self, worker: Pid) {
+        let mut state = self.state();
+        if state.stopped.is_some() {
+            let _ = kill_process(worker, Signal::KILL);
+        }
+        state.workers.push(worker);
+    }
+
+    fn remove(&self, worker: Pid) {
+        self.state().workers.retain(|running| *running != worker);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -80,7 +105,7 @@ impl Worker {
             .with_context(|| format!("cannot start the {role}"))?;
         let out = child.stdout.take().map(BufReader::new).context("the worker has no stdout")?;
         let pid = Pid::from_child(&child);
-        running.change(|pids| pids.push(pid));
+        running.add(pid);
         Ok(Self { role, pid, child, out, running: running.clone() })
     }
 
@@ -127,10 +152,11 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
+        // First, so that nobody signals a process id that may be another's by then.
+        self.running.remove(self.pid);
         // No effect where it has ended and was reaped: `Child` remembers that.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        self.running.change(|pids| pids.retain(|pid| *pid != self.pid));
     }
 }
 
@@ -142,7 +168,7 @@ fn describe(status: ExitStatus) -> String {
 }
 
 /// What is done around a run, while both workers are stopped.
-pub(crate) trait Window {
+pub trait Window {
     /// Just before it.
     fn open(&mut self) -> Result<()>;
     /// Just after it.
@@ -150,7 +176,7 @@ pub(crate) trait Window {
 }
 
 /// A run that only warms up: code pages, buffers, the connection.
-pub(crate) struct Unwatched;
+pub struct Unwatched;
 
 impl Window for Unwatched {
     fn open(&mut self) -> Result<()> {
@@ -163,14 +189,14 @@ impl Window for Unwatched {
 }
 
 /// A sender and a receiver, connected, stopped before their next run.
-pub(crate) struct Session {
+pub struct Session {
     sender: Worker,
     receiver: Worker,
 }
 
 impl Session {
     /// Starts both for the given `runs` (bytes each) over loopback `port` (0: any).
-    pub(crate) fn start(
+    pub fn start(
         style: &Style,
         payload: &Payload,
         port: u16,
@@ -194,12 +220,12 @@ impl Session {
     }
 
     /// Process ids of sender and receiver.
-    pub(crate) fn pids(&self) -> (u32, u32) {
+    pub fn pids(&self) -> (u32, u32) {
         (self.sender.child.id(), self.receiver.child.id())
     }
 
     /// One run: `window` is opened and closed while both are stopped, on either side of it.
-    pub(crate) fn run(&mut self, window: &mut dyn Window) -> Result<Delivered> {
+    pub fn run(&mut self, window: &mut dyn Window) -> Result<Delivered> {
         self.step(window).map_err(|error| self.first_cause(error))
     }
 

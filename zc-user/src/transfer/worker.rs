@@ -21,7 +21,7 @@ use super::{Sending, Style, receive::receive};
 /// What a worker tells its parent, a line each, in JSON on its stdout.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub(crate) enum Message {
+pub enum Message {
     /// The receiver's port.
     Listening(u16),
     /// A run is over.
@@ -36,14 +36,14 @@ pub(crate) enum Message {
 }
 
 /// Runs a worker's `work` and reports its failure to the parent.
-pub(crate) fn run(work: impl FnOnce() -> Result<()>) -> Result<()> {
+pub fn run(work: impl FnOnce() -> Result<()>) -> Result<()> {
     // Nothing is left behind when the parent is killed.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     work().or_else(|error| say(&Message::Failed(format!("{error:#}"))).and(Err(error)))
 }
 
 /// Sends the file on stdin to `peer`, once for each of `runs` (bytes).
-pub(crate) fn send(style: &Style, peer: SocketAddr, chunk: usize, runs: &[u64]) -> Result<()> {
+pub fn send(style: &Style, peer: SocketAddr, chunk: usize, runs: &[u64]) -> Result<()> {
     let mut file = File::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     let socket = TcpStream::connect(peer).with_context(|| format!("cannot connect to {peer}"))?;
     let mut buffer = touched(chunk)?;
@@ -70,7 +70,7 @@ pub(crate) fn send(style: &Style, peer: SocketAddr, chunk: usize, runs: &[u64]) 
 }
 
 /// Receives once for each of `runs` (bytes) on the loopback `port`; 0 lets the kernel choose.
-pub(crate) fn receive_all(port: u16, chunk: usize, runs: &[u64]) -> Result<()> {
+pub fn receive_all(port: u16, chunk: usize, runs: &[u64]) -> Result<()> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let listener = TcpListener::bind(address).map_err(|error| match error.kind() {
         std::io::ErrorKind::AddrInUse => {

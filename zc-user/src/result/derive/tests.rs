@@ -97,7 +97,7 @@ impl Setup {
         };
         let received = received();
         let side = |side, run, jobs, cost| SideInput { side, run, empty: &self.empty, jobs, cost };
-        super::run(
+        run(
             &input,
             &side(Side::Sender, &self.sender, style.jobs, (style.cost)(PLAN)),
             &side(Side::Receiver, &received, receive::JOBS, receive::cost(PLAN)),

@@ -1,0 +1,60 @@
+//! What the documents show and promise is what the program does.
+
+use crate::support::{lab, run, status, stdout};
+
+const README: &str = include_str!("../../README.md");
+const LAB_JSON: &str = include_str!("../../docs/lab-json.md");
+
+/// The fenced block behind `marker`.
+fn block<'a>(document: &'a str, marker: &str) -> &'a str {
+    let (_, rest) = document.split_once(marker).expect("the marker is there");
+    let (_, rest) = rest.split_once("```").expect("a block follows");
+    let (_, rest) = rest.split_once('\n').expect("it has lines");
+    rest.split_once("```").expect("it ends").0
+}
+
+#[test]
+fn the_readme_shows_the_real_table() {
+    let output = run(&["lab"]);
+    assert_eq!(status(&output), 0);
+    let real = stdout(&output);
+    let shown = block(README, "<!-- zc lab -->");
+    // The first line names the kernel that it was taken from; the numbers are the same on all.
+    for line in shown.lines().skip(1).filter(|line| !line.is_empty() && *line != "[…]") {
+        assert!(
+            real.lines().any(|real| real == line),
+            "the README shows {line:?}, not in:\n{real}"
+        );
+    }
+    assert!(shown.lines().count() > 8, "there is a table to compare");
+}
+
+#[test]
+fn every_key_is_documented() {
+    let (_, _) = lab(&["sendfile", "--size", "64K"]);
+    let output = run(&["lab", "--size", "64K", "--json", "--disable-site", "pipe_read"]);
+    let report: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let mut keys = std::collections::BTreeSet::new();
+    collect(&report, &mut keys);
+    assert!(keys.len() > 30);
+    for key in keys {
+        assert!(LAB_JSON.contains(&format!("`{key}`")), "docs/lab-json.md does not mention {key}");
+    }
+}
+
+fn collect<'a>(value: &'a serde_json::Value, keys: &mut std::collections::BTreeSet<&'a str>) {
+    match value {
+        serde_json::Value::Object(object) => {
+            for (key, value) in object {
+                keys.insert(key);
+                collect(value, keys);
+            }
+        }
+        serde_json::Value::Array(values) => {
+            for value in values {
+                collect(value, keys);
+            }
+        }
+        _ => {}
+    }
+}

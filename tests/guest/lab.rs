@@ -1,0 +1,234 @@
+//! The main job: every style, exact.
+
+use std::{collections::BTreeSet, fs};
+
+use crate::{
+    report::{Lab, Side},
+    support::{lab, run, scratch, status, stderr, stdout},
+};
+
+const STYLES: [&str; 4] = ["read-send", "mmap-send", "sendfile", "splice"];
+
+/// What each style copies in the sender, as multiples of the payload: UK, KU, KK.
+fn sender_copies(style: &str) -> [u64; 3] {
+    match style {
+        "read-send" => [1, 1, 0],
+        "mmap-send" => [1, 0, 0],
+        "sendfile" | "splice" => [0, 0, 0],
+        other => panic!("no theory for {other}"),
+    }
+}
+
+/// System calls of the sender for `chunks` chunks, each of which fits a pipe.
+fn sender_calls(style: &str, chunks: u64) -> u64 {
+    match style {
+        "read-send" | "splice" => 2 * chunks,
+        _ => chunks,
+    }
+}
+
+fn assert_exact(report: &Lab, bytes: u64, chunk: u64) {
+    assert!(report.complete, "{:?}", report.completeness);
+    assert_eq!(report.completeness.recursion_misses, Some(0));
+    assert_eq!(report.verdict, "verified");
+    let chunks = bytes.div_ceil(chunk);
+    for style in &report.styles {
+        let name = style.style.as_str();
+        assert_eq!(
+            (style.verdict.as_str(), style.moved_bytes, style.hash_ok),
+            ("verified", bytes, true),
+            "{name}"
+        );
+        let copies = sender_copies(name).map(|copies| Some(copies * bytes));
+        assert_eq!(style.sender.copied.all(), copies, "{name}");
+        assert_eq!(style.receiver.copied.all(), [Some(0), Some(bytes), Some(0)], "{name}");
+        assert_switches(&style.sender, sender_calls(name, chunks));
+        assert_switches(&style.receiver, chunks);
+        let machine = style.machine.as_ref().expect("socket buffer copies are watched");
+        assert_eq!(machine.kernel_to_kernel, 0, "{name}: {:?}", machine.sites);
+    }
+}
+
+fn assert_switches(side: &Side, calls: u64) {
+    assert_eq!(side.syscalls, Some(calls));
+    assert_eq!(side.page_faults.user, Some(0));
+    assert_eq!(side.mode_switches, Some(2 * calls));
+    assert_eq!(side.by_syscall.iter().map(|call| call.calls).sum::<u64>(), calls);
+    // The kill(2) at the end of the window, in every run.
+    assert!(side.fixed_syscalls.is_some_and(|fixed| fixed >= 1));
+}
+
+#[test]
+fn every_style_is_exact_with_the_defaults() {
+    let (status, report) = lab(&[]);
+    assert_eq!(status, 0);
+    assert_eq!((report.schema.as_str(), report.tier.as_str()), ("zc.lab/1", "sites"));
+    assert_eq!(report.styles.iter().map(|s| s.style.as_str()).collect::<Vec<_>>(), STYLES);
+    assert_exact(&report, 64 << 20, 64 << 10);
+    // Faults while send copies from the mapping are the kernel's own: no mode switch.
+    let mapped = report.style("mmap-send");
+    assert!(mapped.sender.page_faults.kernel.is_some_and(|faults| faults > 0));
+    assert_eq!(mapped.sender.copies_per_byte.user_to_kernel, Some(1.0));
+}
+
+#[test]
+fn sizes_and_chunks_that_are_no_multiple_of_a_page_are_exact() {
+    for (bytes, chunk) in [(1_000_003, 4_097), (100_001, 65_535), (999, 1), (1, 65_536)] {
+        let (status, report) = lab(&["--size", &bytes.to_string(), "--chunk", &chunk.to_string()]);
+        assert_eq!(status, 0, "{bytes} in {chunk}");
+        assert_exact(&report, bytes, chunk);
+    }
+}
+
+#[test]
+fn a_chunk_larger_than_a_pipe_goes_through_it_in_rounds() {
+    let (status, report) = lab(&["--size", "7M", "--chunk", "3M"]);
+    assert_eq!((status, report.verdict.as_str()), (0, "verified"));
+    // 7 MiB in rounds of 1 MiB less a page.
+    assert_eq!(report.style("splice").sender.syscalls, Some(16));
+    assert_eq!(report.style("sendfile").sender.syscalls, Some(3));
+}
+
+#[test]
+fn a_cold_page_cache_changes_no_copy() {
+    let (status, report) = lab(&["--cold", "--size", "4M"]);
+    assert_eq!(status, 0);
+    assert!(report.plan.cold);
+    assert_exact(&report, 4 << 20, 64 << 10);
+}
+
+#[test]
+fn ten_runs_give_the_same_counters() {
+    let (status, report) = lab(&["--repeat", "10", "--size", "2M"]);
+    assert_eq!(status, 0);
+    for style in &report.styles {
+        assert_eq!(style.runs.len(), 10);
+        let counters: BTreeSet<_> = style
+            .runs
+            .iter()
+            .map(|run| {
+                let sides = [&run.sender, &run.receiver];
+                (
+                    run.moved_bytes,
+                    sides.map(|side| (side.copied.all(), side.syscalls, side.mode_switches)),
+                )
+            })
+            .collect();
+        assert_eq!(counters.len(), 1, "{}: {counters:?}", style.style);
+    }
+}
+
+#[test]
+fn the_users_own_file_is_sent_from_its_start() {
+    let folder = scratch();
+    let path = folder.path().join("own file");
+    fs::write(&path, vec![7; 300_000]).unwrap();
+    let path = path.to_str().unwrap();
+    let (status, report) = lab(&["sendfile", "--file", path]);
+    assert_eq!((status, report.plan.size_bytes), (0, 300_000));
+    assert_exact(&report, 300_000, 64 << 10);
+    let (status, report) = lab(&["read-send", "--file", path, "--size", "70000"]);
+    assert_eq!(status, 0);
+    assert_exact(&report, 70_000, 64 << 10);
+    assert_eq!(fs::metadata(path).unwrap().len(), 300_000);
+}
+
+#[test]
+fn a_wrong_prediction_is_refuted_with_both_numbers() {
+    let wrong = "sendfile.sender.kernel_to_user=12345";
+    let arguments = ["sendfile", "read-send", "--size", "1M", "--predict", wrong];
+    let (status, report) = lab(&arguments);
+    assert_eq!((status, report.verdict.as_str()), (1, "refuted"));
+    assert!(report.complete, "the measurement itself is sound");
+    assert_eq!(report.style("read-send").verdict, "verified");
+    let style = report.style("sendfile");
+    let line = style.sender.line("kernel_to_user");
+    assert_eq!(
+        (line.predicted, line.measured, line.verdict.as_str()),
+        (12_345, Some(0), "refuted")
+    );
+
+    let output = run(&[&["lab"], &arguments[..]].concat());
+    assert_eq!(self::status(&output), 1);
+    let text = stdout(&output);
+    let row = text.lines().find(|row| row.contains("12345")).expect("a row with the guess");
+    assert!(row.contains("refuted") && row.contains(" 0 "), "{row}");
+}
+
+#[test]
+fn a_disabled_site_is_not_observed_never_zero() {
+    let arguments = ["sendfile", "read-send", "--size", "1M", "--disable-site", "filemap_read"];
+    let (status, report) = lab(&arguments);
+    assert_eq!((status, report.verdict.as_str(), report.complete), (2, "not observed", false));
+    assert_eq!(report.completeness.problems, ["filemap_read is disabled"]);
+    for style in &report.styles {
+        let sender = &style.sender;
+        // Absent from JSON, although theory says 0 for sendfile.
+        assert_eq!((sender.copied.kernel_to_user, sender.copied.kernel_to_kernel), (None, None));
+        assert_eq!(sender.copies_per_byte.kernel_to_user, None);
+        let line = sender.line("kernel_to_user");
+        assert_eq!((line.measured, line.verdict.as_str()), (None, "not observed"));
+        assert_eq!(line.reason.as_deref(), Some("filemap_read is disabled"));
+        // What does not pass that site is still exact.
+        assert_eq!(sender.line("user_to_kernel").verdict, "verified");
+        assert_eq!(style.receiver.line("kernel_to_user").verdict, "verified");
+    }
+    let output = run(&[&["lab"], &arguments[..]].concat());
+    assert_eq!(self::status(&output), 2);
+    let text = stdout(&output);
+    assert!(text.contains("not observed") && text.contains("filemap_read is disabled"), "{text}");
+}
+
+#[test]
+fn a_prediction_cannot_make_the_unobserved_true() {
+    let (status, report) = lab(&[
+        "sendfile",
+        "--size",
+        "1M",
+        "--disable-site",
+        "filemap_read",
+        "--predict",
+        "sendfile.sender.kernel_to_user=0",
+    ]);
+    assert_eq!((status, report.verdict.as_str()), (2, "not observed"));
+}
+
+#[test]
+fn the_first_line_says_which_kernel_and_tier() {
+    let output = run(&["lab", "sendfile", "--size", "1M"]);
+    assert_eq!(status(&output), 0, "{}", stderr(&output));
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let first = stdout(&output).lines().next().unwrap().to_owned();
+    assert!(first.starts_with(&format!("kernel {}", release.trim())), "{first}");
+    assert!(first.contains("tier sites"), "{first}");
+}
+
+#[test]
+fn json_is_alone_on_stdout_and_in_an_output_file() {
+    let output = run(&["lab", "splice", "--size", "1M", "--json"]);
+    assert_eq!(stderr(&output), "", "nothing to say when all is well");
+    let folder = scratch();
+    let path = folder.path().join("report.json");
+    let path = path.to_str().unwrap();
+    let filed = run(&["lab", "splice", "--size", "1M", "--json", "--output", path]);
+    assert_eq!((status(&filed), stdout(&filed).as_str()), (0, ""));
+    let report: Lab = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    assert_eq!(report.verdict, "verified");
+}
+
+#[test]
+fn colour_is_for_terminals_or_on_request() {
+    let plain = run(&["lab", "sendfile", "--size", "64K"]);
+    assert!(!stdout(&plain).contains('\x1b'));
+    let coloured = run(&["lab", "sendfile", "--size", "64K", "--color", "always"]);
+    assert!(stdout(&coloured).contains("\x1b["));
+}
+
+#[test]
+fn the_list_names_every_style() {
+    let output = run(&["lab", "--list"]);
+    assert_eq!(status(&output), 0);
+    for style in STYLES {
+        assert!(stdout(&output).contains(style));
+    }
+}

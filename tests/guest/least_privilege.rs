@@ -1,0 +1,81 @@
+//! Not root: nothing without capabilities, everything with the two that tracing needs.
+
+use std::{
+    fs::Permissions,
+    io,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+    process::Command,
+};
+
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, configure_capability_in_ambient_set, set_capabilities,
+    set_keep_capabilities, set_thread_res_gid, set_thread_res_uid,
+};
+
+use crate::support::{nothing_left_behind, scratch, status, stderr, stdout, zc};
+
+/// An unprivileged user's id, and group's.
+const USER: u32 = 1000;
+
+/// What a user may do.
+#[derive(Clone, Copy)]
+pub(crate) enum Privilege {
+    /// Nothing special.
+    None,
+    /// CAP_BPF and CAP_PERFMON.
+    Tracing,
+}
+
+/// Makes `command` run as an ordinary user with just this privilege.
+pub(crate) fn as_user(mut command: Command, privilege: Privilege) -> Command {
+    let become_user = move || -> io::Result<()> {
+        let (uid, gid) =
+            (rustix::process::Uid::from_raw(USER), rustix::process::Gid::from_raw(USER));
+        set_keep_capabilities(true)?;
+        rustix::thread::set_thread_groups(&[])?;
+        set_thread_res_gid(gid, gid, gid)?;
+        set_thread_res_uid(uid, uid, uid)?;
+        let kept = match privilege {
+            Privilege::None => CapabilitySet::empty(),
+            Privilege::Tracing => CapabilitySet::BPF | CapabilitySet::PERFMON,
+        };
+        set_capabilities(
+            None,
+            CapabilitySets { effective: kept, permitted: kept, inheritable: kept },
+        )?;
+        for capability in kept {
+            configure_capability_in_ambient_set(capability, true)?;
+        }
+        Ok(())
+    };
+    // SAFETY: only system calls between fork and exec; nothing is allocated.
+    unsafe { command.pre_exec(become_user) };
+    command
+}
+
+#[test]
+fn an_ordinary_user_is_told_which_capabilities_are_missing() {
+    let output = as_user(zc(), Privilege::None).args(["lab", "--size", "64K"]).output().unwrap();
+    nothing_left_behind();
+    assert_eq!(status(&output), 2);
+    assert_eq!(stdout(&output), "");
+    let said = stderr(&output);
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains("CAP_BPF and CAP_PERFMON") && said.contains("root"), "{said}");
+
+    let doctor = as_user(zc(), Privilege::None).arg("doctor").output().unwrap();
+    assert_eq!(status(&doctor), 2);
+    assert!(stdout(&doctor).contains("CAP_BPF and CAP_PERFMON missing"), "{}", stdout(&doctor));
+}
+
+#[test]
+fn two_capabilities_are_enough() {
+    let folder = scratch();
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
+    let mut command = as_user(zc(), Privilege::Tracing);
+    let output =
+        command.args(["lab", "--size", "1M", "--dir"]).arg(folder.path()).output().unwrap();
+    nothing_left_behind();
+    assert_eq!(status(&output), 0, "{}{}", stdout(&output), stderr(&output));
+    assert!(stdout(&output).contains("verified; complete"));
+}

@@ -1,0 +1,162 @@
+//! The JSON of `zc lab` as docs/lab-json.md documents it, written down a second time: an unknown,
+//! missing or renamed key fails to parse.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "fields are there to be checked by parsing")]
+pub(crate) struct Lab {
+    pub(crate) schema: String,
+    pub(crate) zc: String,
+    pub(crate) kernel: String,
+    pub(crate) architecture: String,
+    pub(crate) tier: String,
+    pub(crate) complete: bool,
+    pub(crate) verdict: String,
+    pub(crate) plan: Plan,
+    pub(crate) completeness: Completeness,
+    pub(crate) styles: Vec<Style>,
+}
+
+impl Lab {
+    pub(crate) fn style(&self, name: &str) -> &Style {
+        self.styles.iter().find(|style| style.style == name).expect("the style ran")
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "fields are there to be checked by parsing")]
+pub(crate) struct Plan {
+    pub(crate) size_bytes: u64,
+    pub(crate) chunk_bytes: u64,
+    pub(crate) repeat: u32,
+    pub(crate) cold: bool,
+    pub(crate) hash: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "fields are there to be checked by parsing")]
+pub(crate) struct Completeness {
+    pub(crate) sites: Vec<BTreeMap<String, String>>,
+    pub(crate) recursion_misses: Option<u64>,
+    #[serde(default)]
+    pub(crate) problems: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "fields are there to be checked by parsing")]
+pub(crate) struct Style {
+    pub(crate) style: String,
+    pub(crate) how: String,
+    pub(crate) textbook: String,
+    pub(crate) verdict: String,
+    pub(crate) moved_bytes: u64,
+    pub(crate) hash_ok: bool,
+    pub(crate) sender: Side,
+    pub(crate) receiver: Side,
+    pub(crate) machine: Option<Machine>,
+    pub(crate) runs: Vec<Run>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "fields are there to be checked by parsing")]
+pub(crate) struct Run {
+    pub(crate) verdict: String,
+    pub(crate) moved_bytes: u64,
+    pub(crate) hash_ok: bool,
+    pub(crate) sender: Side,
+    pub(crate) receiver: Side,
+    pub(crate) machine: Option<Machine>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "fields are there to be checked by parsing")]
+pub(crate) struct Side {
+    pub(crate) copied: Copied<u64>,
+    pub(crate) copies_per_byte: Copied<f64>,
+    pub(crate) mode_switches: Option<u64>,
+    pub(crate) syscalls: Option<u64>,
+    pub(crate) page_faults: PageFaults,
+    pub(crate) fixed_syscalls: Option<u64>,
+    pub(crate) by_syscall: Vec<Syscall>,
+    pub(crate) sites: Vec<Site>,
+    pub(crate) lines: Vec<Line>,
+}
+
+impl Side {
+    pub(crate) fn line(&self, quantity: &str) -> &Line {
+        self.lines.iter().find(|line| line.quantity == quantity).expect("there is such a line")
+    }
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Copied<T> {
+    pub(crate) user_to_kernel: Option<T>,
+    pub(crate) kernel_to_user: Option<T>,
+    pub(crate) kernel_to_kernel: Option<T>,
+}
+
+impl Copied<u64> {
+    /// All three, in the order UK, KU, KK.
+    pub(crate) fn all(&self) -> [Option<u64>; 3] {
+        [self.user_to_kernel, self.kernel_to_user, self.kernel_to_kernel]
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PageFaults {
+    pub(crate) user: Option<u64>,
+    pub(crate) kernel: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "fields are there to be checked by parsing")]
+pub(crate) struct Syscall {
+    pub(crate) number: u32,
+    pub(crate) name: String,
+    pub(crate) calls: u64,
+    pub(crate) bytes: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "fields are there to be checked by parsing")]
+pub(crate) struct Site {
+    pub(crate) site: String,
+    pub(crate) function: String,
+    pub(crate) iterator: String,
+    pub(crate) effect: serde_json::Value,
+    pub(crate) calls: u64,
+    pub(crate) bytes: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "fields are there to be checked by parsing")]
+pub(crate) struct Line {
+    pub(crate) side: String,
+    pub(crate) quantity: String,
+    pub(crate) predicted: u64,
+    pub(crate) formula: String,
+    pub(crate) measured: Option<u64>,
+    pub(crate) verdict: String,
+    pub(crate) reason: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Machine {
+    pub(crate) kernel_to_kernel: u64,
+    pub(crate) sites: Vec<Site>,
+}

@@ -1,0 +1,108 @@
+//! Running zc and looking at what it leaves.
+
+use std::{
+    env, fs,
+    path::PathBuf,
+    process::{Command, Output, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use crate::report::Lab;
+
+/// The program under test.
+pub(crate) fn zc() -> Command {
+    let mut command = Command::new(env::var_os("ZC").unwrap_or_else(|| "/bin/zc".into()));
+    // What a bare terminal has; colour is tested on its own.
+    command.env("NO_COLOR", "1").stdin(Stdio::null());
+    command
+}
+
+/// Runs `zc` to its end.
+pub(crate) fn run(arguments: &[&str]) -> Output {
+    let output = zc().args(arguments).output().expect("zc starts");
+    nothing_left_behind();
+    output
+}
+
+/// The exit status; a signal fails the test.
+pub(crate) fn status(output: &Output) -> i32 {
+    output.status.code().unwrap_or_else(|| panic!("zc was killed: {output:?}"))
+}
+
+/// What it wrote to stdout.
+pub(crate) fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("stdout is UTF-8")
+}
+
+/// What it wrote to stderr.
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("stderr is UTF-8")
+}
+
+/// Runs `zc lab --json` with `arguments`: its exit status and report.
+pub(crate) fn lab(arguments: &[&str]) -> (i32, Lab) {
+    let output = run(&[&["lab", "--json"], arguments].concat());
+    let text = stdout(&output);
+    let report = serde_json::from_str(&text)
+        .unwrap_or_else(|error| panic!("{error} in {text}\nstderr: {}", stderr(&output)));
+    (status(&output), report)
+}
+
+/// A folder on the guest's disk, which has a page cache of its own.
+pub(crate) fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/work").expect("/work is writable")
+}
+
+/// Process ids whose command line holds `words`, in this order.
+pub(crate) fn processes(words: &[&str]) -> Vec<i32> {
+    let all = fs::read_dir("/proc").expect("/proc is mounted").flatten();
+    all.filter_map(|entry| {
+        let pid = entry.file_name().to_str()?.parse().ok()?;
+        let line = fs::read(entry.path().join("cmdline")).ok()?;
+        let arguments: Vec<_> = line.split(|byte| *byte == 0).collect();
+        arguments
+            .windows(words.len())
+            .any(|w| w.iter().zip(words).all(|(a, b)| *a == b.as_bytes()))
+            .then_some(pid)
+    })
+    .collect()
+}
+
+/// Waits until `ready` gives something.
+pub(crate) fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(value) = ready() {
+            return value;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "no {what} after a minute");
+        sleep(Duration::from_millis(10));
+    }
+}
+
+/// Fails if a worker, a temporary file, a pinned object or a loaded program is there.
+pub(crate) fn nothing_left_behind() {
+    // The kernel frees programs and processes a moment after the last reference goes.
+    wait_for("end of all workers", || processes(&["worker"]).is_empty().then_some(()));
+    wait_for("unloading of all programs", || loaded_programs().is_empty().then_some(()));
+    for folder in ["/tmp", "/var/tmp", "/sys/fs/bpf"] {
+        let files: Vec<PathBuf> =
+            fs::read_dir(folder).into_iter().flatten().flatten().map(|file| file.path()).collect();
+        let ours: Vec<_> = files
+            .iter()
+            .filter(|file| {
+                file.to_string_lossy().contains("zc") || file.to_string_lossy().contains(".tmp")
+            })
+            .collect();
+        assert!(ours.is_empty(), "left behind: {ours:?}");
+    }
+}
+
+/// The guest runs nothing else that loads BPF programs.
+fn loaded_programs() -> Vec<String> {
+    aya::programs::loaded_programs()
+        .flatten()
+        .map(|info| info.name_as_str().unwrap_or_default().to_owned())
+        .collect()
+}

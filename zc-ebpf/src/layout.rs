@@ -29,7 +29,7 @@ pub(crate) fn params(site: Site) -> u32 {
 pub(crate) unsafe fn iter_class(iter: *const u8) -> IterClass {
     let offset = layout!(iter_type) as usize;
     // SAFETY: the caller vouches for `iter`; BTF gave the offset of the field.
-    let kind = unsafe { iter.add(offset).read_volatile() };
+    let kind = unsafe { iter.wrapping_add(offset).read_volatile() };
     let bit = 1u64 << (kind & 63);
     if layout!(iter_user) & bit != 0 {
         IterClass::User
@@ -48,7 +48,7 @@ pub(crate) unsafe fn iter_class(iter: *const u8) -> IterClass {
 pub(crate) unsafe fn msg_class(msg: *const u8) -> IterClass {
     let offset = layout!(msg_iter) as usize;
     // SAFETY: `msg_iter` is embedded in the message, at the offset that BTF gave.
-    unsafe { iter_class(msg.add(offset)) }
+    unsafe { iter_class(msg.wrapping_add(offset)) }
 }
 
 /// Bytes of a socket buffer that lie in pages.
@@ -59,7 +59,7 @@ pub(crate) unsafe fn msg_class(msg: *const u8) -> IterClass {
 pub(crate) unsafe fn skb_data_len(skb: *const u8) -> u64 {
     let offset = layout!(skb_data_len) as usize;
     // SAFETY: the caller vouches for `skb`; BTF gave the offset of the `unsigned int`.
-    u64::from(unsafe { skb.add(offset).cast::<u32>().read_volatile() })
+    u64::from(unsafe { skb.wrapping_add(offset).cast::<u32>().read_volatile() })
 }
 
 /// The process id (thread group) of a task.
@@ -70,5 +70,5 @@ pub(crate) unsafe fn skb_data_len(skb: *const u8) -> u64 {
 pub(crate) unsafe fn task_tgid(task: *const u8) -> u32 {
     let offset = layout!(task_tgid) as usize;
     // SAFETY: the caller vouches for `task`; BTF gave the offset of the `pid_t`.
-    unsafe { task.add(offset).cast::<u32>().read_volatile() }
+    unsafe { task.wrapping_add(offset).cast::<u32>().read_volatile() }
 }

@@ -10,6 +10,10 @@
     internal_features,
     reason = "the BPF target has no AtomicU64::fetch_add; atomic_xadd is its instruction"
 )]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "aya's macros hand the context to a program by value"
+)]
 
 mod counters;
 mod layout;

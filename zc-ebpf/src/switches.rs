@@ -23,7 +23,7 @@ fn sys_exit(ctx: BtfTracePointContext) -> Option<()> {
     let group = counted_group()?;
     let regs: *const u8 = ctx.arg(0);
     // SAFETY: `TP_PROTO(struct pt_regs *regs, long ret)`, include/trace/events/syscalls.h.
-    let nr = unsafe { regs.add(ORIG_AX).cast::<i64>().read_volatile() };
+    let nr = unsafe { regs.wrapping_add(ORIG_AX).cast::<i64>().read_volatile() };
     let ret: i64 = ctx.arg(1);
     count_syscall(group, syscall_slot(nr), u64::try_from(ret).unwrap_or(0));
     Some(())

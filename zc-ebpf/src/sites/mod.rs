@@ -51,6 +51,7 @@ fn word<const N: usize>(ctx: &FExitContext) -> i64 {
 
 /// The same for a function that returns `int`: the register's upper half is undefined.
 #[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the lower half is the whole value")]
 fn return_int(ctx: &FExitContext, site: Site) -> i64 {
     i64::from(return_value(ctx, site) as i32)
 }

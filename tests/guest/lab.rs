@@ -44,8 +44,10 @@ fn assert_exact(report: &Lab, bytes: u64, chunk: u64) {
         assert_eq!(style.receiver.copied.all(), [Some(0), Some(bytes), Some(0)], "{name}");
         assert_switches(&style.sender, sender_calls(name, chunks));
         assert_switches(&style.receiver, chunks);
+        // The whole machine's, so whatever else the kernel does may be in it (a single copy of 53
+        // bytes was seen on a loaded host); a copy of the payload would be far more.
         let machine = style.machine.as_ref().expect("socket buffer copies are watched");
-        assert_eq!(machine.kernel_to_kernel, 0, "{name}: {:?}", machine.sites);
+        assert!(machine.kernel_to_kernel < 1_000, "{name}: {:?}", machine.sites);
     }
 }
 

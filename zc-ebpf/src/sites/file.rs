@@ -3,7 +3,7 @@
 use aya_ebpf::{macros::fexit, programs::FExitContext};
 use zc_common::Site;
 
-use super::{count_current, return_value};
+use super::{count_current, count_iter, return_value};
 use crate::layout::iter_class;
 
 /// `ssize_t filemap_read(struct kiocb *, struct iov_iter *, ssize_t already_read)`.
@@ -20,8 +20,6 @@ fn filemap_read(ctx: FExitContext) -> Option<()> {
 /// `ssize_t generic_perform_write(struct kiocb *, struct iov_iter *)`.
 #[fexit]
 fn generic_perform_write(ctx: FExitContext) -> Option<()> {
-    let iter: *const u8 = ctx.arg(1);
-    let bytes = return_value(&ctx, Site::GenericPerformWrite);
     // SAFETY: argument 1 is a `struct iov_iter *`.
-    count_current(Site::GenericPerformWrite, || unsafe { iter_class(iter) }, bytes)
+    unsafe { count_iter(&ctx, Site::GenericPerformWrite, 1) }
 }

@@ -8,7 +8,11 @@ use core::arch::asm;
 use aya_ebpf::{EbpfContext, programs::FExitContext};
 use zc_common::{Group, IterClass, Site};
 
-use crate::{counters::count_site, layout::params, target};
+use crate::{
+    counters::count_site,
+    layout::{iter_class, params},
+    target,
+};
 
 mod file;
 mod pipe;
@@ -65,6 +69,23 @@ fn count_current(site: Site, class: impl FnOnce() -> IterClass, bytes: i64) -> O
         count_site(group, site, class(), bytes.cast_unsigned());
     }
     Some(())
+}
+
+/// Counts a pass whose return value is the bytes and whose argument `n` is the iterator.
+///
+/// # Safety
+/// That argument is a `struct iov_iter *`.
+#[inline(always)]
+unsafe fn count_iter(ctx: &FExitContext, site: Site, n: usize) -> Option<()> {
+    let iter: *const u8 = ctx.arg(n);
+    // SAFETY: the caller vouches for the argument.
+    count_current(site, || unsafe { iter_class(iter) }, return_value(ctx, site))
+}
+
+/// The same for a function without an iterator.
+#[inline(always)]
+fn count_bare(ctx: &FExitContext, site: Site) -> Option<()> {
+    count_current(site, || IterClass::None, return_value(ctx, site))
 }
 
 /// Counts a pass that may be in a softirq, for nobody in particular.

@@ -1,10 +1,10 @@
 //! Sending and receiving in process context.
 
 use aya_ebpf::{macros::fexit, programs::FExitContext};
-use zc_common::{IterClass, Site};
+use zc_common::Site;
 
-use super::{count_current, return_int, return_value};
-use crate::layout::{iter_class, msg_class};
+use super::{count_bare, count_current, count_iter, return_int};
+use crate::layout::msg_class;
 
 /// `int tcp_sendmsg_locked(struct sock *, struct msghdr *, size_t)`: all that a send accepted,
 /// copied or not; the two sites below are inside it and count what was not copied.
@@ -19,10 +19,8 @@ fn tcp_sendmsg_locked(ctx: FExitContext) -> Option<()> {
 /// `ssize_t skb_splice_from_iter(struct sk_buff *, struct iov_iter *, ssize_t maxsize, …)`.
 #[fexit]
 fn skb_splice_from_iter(ctx: FExitContext) -> Option<()> {
-    let iter: *const u8 = ctx.arg(1);
-    let bytes = return_value(&ctx, Site::SkbSpliceFromIter);
     // SAFETY: argument 1 is a `struct iov_iter *`.
-    count_current(Site::SkbSpliceFromIter, || unsafe { iter_class(iter) }, bytes)
+    unsafe { count_iter(&ctx, Site::SkbSpliceFromIter, 1) }
 }
 
 /// `int skb_zerocopy_iter_stream(struct sock *, struct sk_buff *, struct msghdr *, int, …)`.
@@ -37,16 +35,13 @@ fn skb_zerocopy_iter_stream(ctx: FExitContext) -> Option<()> {
 /// `ssize_t do_tcp_sendpages(struct sock *, struct page *, int, size_t, int)`: no iterator.
 #[fexit]
 fn do_tcp_sendpages(ctx: FExitContext) -> Option<()> {
-    let bytes = return_value(&ctx, Site::DoTcpSendpages);
-    count_current(Site::DoTcpSendpages, || IterClass::None, bytes)
+    count_bare(&ctx, Site::DoTcpSendpages)
 }
 
 /// `size_t simple_copy_to_iter(const void *, size_t, void *, struct iov_iter *)`: the copy out of
 /// a socket buffer, for datagrams and TCP alike.
 #[fexit]
 fn simple_copy_to_iter(ctx: FExitContext) -> Option<()> {
-    let iter: *const u8 = ctx.arg(3);
-    let bytes = return_value(&ctx, Site::SimpleCopyToIter);
     // SAFETY: argument 3 is a `struct iov_iter *`.
-    count_current(Site::SimpleCopyToIter, || unsafe { iter_class(iter) }, bytes)
+    unsafe { count_iter(&ctx, Site::SimpleCopyToIter, 3) }
 }

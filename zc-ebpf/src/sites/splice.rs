@@ -1,28 +1,25 @@
 //! The splice family: where pages are handed on, and which of the ways was taken.
 
 use aya_ebpf::{macros::fexit, programs::FExitContext};
-use zc_common::{IterClass, Site};
+use zc_common::Site;
 
-use super::{count_current, return_value};
+use super::count_bare;
 
 /// `ssize_t copy_splice_read(struct file *, loff_t *, struct pipe_inode_info *, size_t, unsigned)`.
 #[fexit]
 fn copy_splice_read(ctx: FExitContext) -> Option<()> {
-    let bytes = return_value(&ctx, Site::CopySpliceRead);
-    count_current(Site::CopySpliceRead, || IterClass::None, bytes)
+    count_bare(&ctx, Site::CopySpliceRead)
 }
 
 /// `ssize_t filemap_splice_read(…)` with the same parameters; before 6.5 `generic_file_splice_read`.
 #[fexit]
 fn filemap_splice_read(ctx: FExitContext) -> Option<()> {
-    let bytes = return_value(&ctx, Site::FilemapSpliceRead);
-    count_current(Site::FilemapSpliceRead, || IterClass::None, bytes)
+    count_bare(&ctx, Site::FilemapSpliceRead)
 }
 
 /// `ssize_t splice_to_socket(struct pipe_inode_info *, struct file *, loff_t *, size_t, unsigned)`;
 /// before 6.5 `generic_splice_sendpage`.
 #[fexit]
 fn splice_to_socket(ctx: FExitContext) -> Option<()> {
-    let bytes = return_value(&ctx, Site::SpliceToSocket);
-    count_current(Site::SpliceToSocket, || IterClass::None, bytes)
+    count_bare(&ctx, Site::SpliceToSocket)
 }

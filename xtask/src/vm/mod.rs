@@ -1,0 +1,197 @@
+//! Guests: one command in a virtual machine with a chosen kernel, from resolving the kernel to the
+//! verdict.
+
+mod accel;
+mod apt;
+pub(crate) mod args;
+pub(crate) mod kernel;
+mod output;
+pub(crate) mod payload;
+mod qemu;
+mod rootfs;
+mod sources;
+pub(crate) mod terminal;
+mod unpack;
+mod verdict;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use zc_guest::{RunSpec, Streams};
+
+use self::accel::Accel;
+use self::args::VmArgs;
+use self::kernel::{Kernel, KernelSpec};
+pub(crate) use self::output::Sinks;
+use self::payload::Transfer;
+use self::qemu::{Machine, RunDir};
+use self::verdict::Failure;
+use crate::cache::Cache;
+use crate::progress;
+use crate::setup::{self, Part};
+use crate::{build, process};
+
+/// A hung guest must not hold a build up for longer.
+const DEFAULT_DEADLINE: Duration = Duration::from_secs(600);
+
+/// Where `zc` lies in the guest.
+pub(crate) const ZC_PATH: &str = "/bin/zc";
+
+/// One run of a guest.
+pub(crate) struct Run {
+    pub(crate) spec: RunSpec,
+    /// Files for the guest.
+    pub(crate) add: Vec<Transfer>,
+    /// Files from the guest.
+    pub(crate) get: Vec<Transfer>,
+    pub(crate) memory_mib: u32,
+    /// `None` leaves it to the acceleration.
+    pub(crate) cpus: Option<u32>,
+    pub(crate) append: String,
+    pub(crate) verbose: bool,
+    pub(crate) deadline: Option<Duration>,
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Self {
+            spec: RunSpec::default(),
+            add: Vec::new(),
+            get: Vec::new(),
+            memory_mib: 1024,
+            cpus: None,
+            append: String::new(),
+            verbose: false,
+            deadline: Some(DEFAULT_DEADLINE),
+        }
+    }
+}
+
+/// Everything that runs with one kernel share.
+pub(crate) struct Guest {
+    kernel: Kernel,
+    root: PathBuf,
+    qemu: PathBuf,
+    accel: Accel,
+}
+
+impl Guest {
+    /// Makes kernel, root file system and QEMU ready.
+    pub(crate) fn prepare(
+        spec: &KernelSpec,
+        modules: Option<&std::path::Path>,
+        refresh: bool,
+    ) -> Result<Self> {
+        let cache = Cache::open()?;
+        let init = build::guest_program("zc-guest", "zc-init")?;
+        let kernel = kernel::resolve(&cache, spec, modules, refresh)?;
+        let busybox = unpack::busybox(&cache)?;
+        let root = rootfs::image(&cache, &kernel, &init, &busybox)?;
+        let qemu = process::find_program("qemu-system-x86_64")
+            .context("qemu-system-x86_64 is missing: run `cargo xtask setup`")?;
+        let accel = accel::choose(&cache, &qemu, &kernel.image)?;
+        Ok(Self { kernel, root, qemu, accel })
+    }
+
+    /// The kernel's release.
+    pub(crate) fn release(&self) -> &str {
+        &self.kernel.release
+    }
+
+    /// What boots, in a line.
+    pub(crate) fn describe(&self) -> String {
+        format!("guest with kernel {} by {}", self.kernel.release, self.accel)
+    }
+
+    /// Runs a command in a fresh guest; its exit status.
+    pub(crate) fn run(&self, run: &Run, sinks: &mut Sinks) -> Result<i32> {
+        let dir = RunDir::create()?;
+        let mut spec = run.spec.clone();
+        spec.get = run.get.iter().map(|transfer| transfer.guest.clone().into()).collect();
+        payload::write(&dir.payload(), &spec, &run.add)?;
+        payload::create_output(&dir.output())?;
+        let machine = Machine {
+            accel: self.accel.clone(),
+            kernel: self.kernel.image.clone(),
+            root: self.root.clone(),
+            memory_mib: run.memory_mib,
+            cpus: run.cpus.unwrap_or_else(|| self.accel.processors()),
+            append: run.append.clone(),
+            verbose: run.verbose,
+            interactive: matches!(spec.streams, Streams::Interactive(..)),
+            deadline: run.deadline,
+        };
+        let ending = qemu::run(&self.qemu, &machine, &dir, sinks)?;
+        let console = dir.console_text()?;
+        if run.verbose {
+            progress::note(&format!("the guest's console:\n{console}"));
+        }
+        let status = match verdict::judge(&console, ending) {
+            Ok(status) => status,
+            // A person who switches the guest off has seen enough.
+            Err(Failure::NoVerdict) if machine.interactive => 0,
+            Err(failure) => bail!("{}", self.explain(&failure, &console, &dir, run.verbose)),
+        };
+        payload::read_output(&dir.output(), &run.get)?;
+        Ok(status)
+    }
+
+    fn explain(&self, failure: &Failure, console: &str, dir: &RunDir, shown: bool) -> String {
+        let mut text = format!("{failure} ({})", self.describe());
+        if !shown {
+            text.push_str("; the end of its console:\n");
+            text.push_str(&process::tail(console));
+        }
+        text.push_str(&dir.qemu_text());
+        text
+    }
+}
+
+/// `cargo xtask vm`: the exit status of the command in the guest.
+pub(crate) fn command(args: &VmArgs) -> Result<u8> {
+    setup::ensure(&[Part::Linking, Part::Guests])?;
+    let mut add = args.add.clone();
+    if !args.no_zc {
+        setup::ensure(&[Part::Bpf])?;
+        add.push(Transfer { host: build::guest_program("zc", "zc")?, guest: ZC_PATH.into() });
+    }
+    let guest = Guest::prepare(&args.kernel, args.modules.as_deref(), args.refresh)?;
+    progress::note(&guest.describe());
+    let deadline = args.timeout.map(Duration::from_secs);
+    let run = Run {
+        spec: if args.shell { shell() } else { plain(&args.command) },
+        add,
+        get: args.get.clone(),
+        memory_mib: args.memory,
+        cpus: args.cpus,
+        append: args.append.clone(),
+        verbose: args.verbose,
+        deadline: if args.shell { deadline } else { deadline.or(Some(DEFAULT_DEADLINE)) },
+    };
+    if args.shell {
+        progress::note("end the shell to leave; ctrl-a x switches the guest off");
+    }
+    let status = guest.run(&run, &mut Sinks::of_this_process())?;
+    Ok(exit_code(status))
+}
+
+fn plain(command: &[OsString]) -> RunSpec {
+    RunSpec { argv: command.to_vec(), ..RunSpec::default() }
+}
+
+fn shell() -> RunSpec {
+    let (rows, columns) = terminal::size();
+    RunSpec {
+        argv: vec!["sh".into(), "-l".into()],
+        env: terminal::environment(),
+        streams: Streams::Interactive(rows, columns),
+        ..RunSpec::default()
+    }
+}
+
+/// An exit status has eight bits, in the guest too.
+pub(crate) fn exit_code(status: i32) -> u8 {
+    u8::try_from(status & 0xff).unwrap_or(u8::MAX)
+}

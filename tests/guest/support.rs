@@ -51,7 +51,7 @@ pub(crate) fn lab(arguments: &[&str]) -> (i32, Lab) {
 
 /// A folder on the guest's disk, which has a page cache of its own.
 pub(crate) fn scratch() -> tempfile::TempDir {
-    tempfile::tempdir_in("/work").expect("/work is writable")
+    tempfile::tempdir_in("/scratch").expect("/scratch is writable")
 }
 
 /// Process ids whose command line holds `words`, in this order.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use zc_guest::{RunSpec, Streams, WORK_DIR};
+use zc_guest::{RunSpec, SCRATCH_DIR, Streams};
 
 use crate::USAGE;
 use crate::build;
@@ -200,7 +200,7 @@ impl Moved {
     fn take(&mut self, option: &str, value: OsString) -> OsString {
         let host = PathBuf::from(&value);
         let Some(name) = host.file_name() else { return value };
-        let guest = Path::new(WORK_DIR).join(name);
+        let guest = Path::new(SCRATCH_DIR).join(name);
         let name = guest.clone().into_os_string();
         if option == "--output" {
             self.get.push(Transfer { host, guest });
@@ -248,11 +248,11 @@ mod tests {
         let name = file.path().file_name().unwrap().to_str().unwrap();
         let path = file.path().to_str().unwrap();
         let moved = move_files(&words(&format!("--json --file {path} --output=out/r.json x")));
-        let expected = format!("--json --file /work/{name} --output /work/r.json x");
+        let expected = format!("--json --file /scratch/{name} --output /scratch/r.json x");
         assert_eq!(moved.options, words(&expected));
         assert_eq!(moved.add[0].host, file.path());
         assert_eq!(moved.get[0].host, Path::new("out/r.json"));
-        assert_eq!(moved.get[0].guest, Path::new("/work/r.json"));
+        assert_eq!(moved.get[0].guest, Path::new("/scratch/r.json"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 use rustix::termios::{OptionalActions, Winsize};
-use zc_guest::{RunSpec, STDERR_TTY, STDOUT_TTY, Streams, Verdict, WORK_DIR};
+use zc_guest::{RunSpec, SCRATCH_DIR, STDERR_TTY, STDOUT_TTY, Streams, Verdict};
 
 const PATH: &str = "/bin:/sbin";
 
@@ -29,7 +29,7 @@ pub(crate) fn run(spec: &RunSpec) -> Result<Verdict> {
         command = Command::new("/bin/busybox");
         command.args(["setsid", "-c"]).arg(program);
     }
-    command.args(&spec.argv[1..]).current_dir(WORK_DIR);
+    command.args(&spec.argv[1..]).current_dir(SCRATCH_DIR);
     command.env_clear().env("PATH", PATH).env("HOME", "/root").env("USER", "root");
     for setting in &spec.env {
         let setting = setting.to_str().with_context(|| format!("{setting:?} is not UTF-8"))?;

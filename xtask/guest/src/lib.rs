@@ -14,7 +14,7 @@ pub const SPEC_PATH: &str = "/etc/zc-run";
 pub const INIT_PATH: &str = "/sbin/zc-init";
 
 /// The directory on the root file system in which commands start.
-pub const WORK_DIR: &str = "/work";
+pub const SCRATCH_DIR: &str = "/scratch";
 
 /// Signature of the root disk's partition table. Disks are found by what they carry and never by
 /// their number, because the kernel numbers NVMe controllers in the order in which they answer.

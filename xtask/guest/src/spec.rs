@@ -113,7 +113,7 @@ mod tests {
         let spec = RunSpec {
             argv: vec!["sh".into(), "-c".into(), "echo \"a b\"\n= x".into(), "".into()],
             env: vec!["TERM=xterm".into(), OsString::from_vec(vec![b'A', b'=', 0xff])],
-            get: vec!["/work/out file".into()],
+            get: vec!["/scratch/out file".into()],
             streams: Streams::Terminal(24, 80),
         };
         assert_eq!(RunSpec::decode(&spec.encode()), Ok(spec));

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use rustix::mount::MountFlags;
 use rustix::process::{Resource, Rlimit};
-use zc_guest::WORK_DIR;
+use zc_guest::SCRATCH_DIR;
 
 struct Mount {
     kind: &'static str,
@@ -21,7 +21,7 @@ const fn mount(kind: &'static str, target: &'static str) -> Mount {
     Mount { kind, target, options: None, needed: false }
 }
 
-/// In this order: later ones lie inside earlier ones. `/tmp` and `/work` stay on the root's ext4,
+/// In this order: later ones lie inside earlier ones. `/tmp` and `/scratch` stay on the root's ext4,
 /// since page-cache measurements on a tmpfs mean something else.
 const MOUNTS: [Mount; 11] = [
     Mount { needed: true, ..mount("proc", "/proc") },
@@ -38,7 +38,7 @@ const MOUNTS: [Mount; 11] = [
 ];
 
 /// Directories whose mode the unprivileged image builder could not know to be right.
-const OPEN_DIRS: [&str; 2] = ["/tmp", WORK_DIR];
+const OPEN_DIRS: [&str; 2] = ["/tmp", SCRATCH_DIR];
 
 /// Brings the system up.
 pub(crate) fn prepare() -> Result<()> {

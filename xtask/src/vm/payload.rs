@@ -150,8 +150,8 @@ mod tests {
     #[test]
     fn pairs_of_paths_are_read() {
         assert_eq!(parse_add("a:b/c:/bin/x").unwrap(), transfer("a:b/c", "/bin/x"));
-        assert_eq!(parse_add("d/x:/work/").unwrap(), transfer("d/x", "/work/x"));
-        assert_eq!(parse_get("/work/x:out:1").unwrap(), transfer("out:1", "/work/x"));
+        assert_eq!(parse_add("d/x:/scratch/").unwrap(), transfer("d/x", "/scratch/x"));
+        assert_eq!(parse_get("/scratch/x:out:1").unwrap(), transfer("out:1", "/scratch/x"));
         for bad in ["", "a", "a:b", ":/x"] {
             assert!(parse_add(bad).is_err(), "{bad:?}");
         }

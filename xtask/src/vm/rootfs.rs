@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
-use zc_guest::{INIT_PATH, ROOT_SIGNATURE, WORK_DIR};
+use zc_guest::{INIT_PATH, ROOT_SIGNATURE, SCRATCH_DIR};
 
 use super::kernel::Kernel;
 use crate::cache::Cache;
@@ -37,7 +37,7 @@ const DIRS: [&str; 13] = [
     "sys",
     "tmp",
     "var",
-    WORK_DIR.split_at(1).1,
+    SCRATCH_DIR.split_at(1).1,
 ];
 
 /// Uid 1000 is for tests that drop privileges.

@@ -1,8 +1,11 @@
 //! Somebody kills a part of it mid-run.
 
-use std::process::{Child, Output, Stdio};
+use std::{
+    os::unix::process::CommandExt,
+    process::{Child, Output, Stdio},
+};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::support::{nothing_left_behind, processes, status, stderr, stdout, wait_for, zc};
 
@@ -12,6 +15,8 @@ fn start(arguments: &[&str]) -> Child {
         .args(arguments)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        // As a shell does with a job of its own.
+        .process_group(0)
         .spawn()
         .expect("zc starts")
 }
@@ -61,6 +66,18 @@ fn an_interrupt_before_any_style_is_done_says_so() {
     let own = Pid::from_child(&child);
     wait_for("sender", || processes(&["worker", "sender"]).first().copied());
     kill_process(own, Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    nothing_left_behind();
+    assert_eq!(status(&output), 130);
+    assert_one_line(&output, &["interrupted"]);
+}
+
+#[test]
+fn ctrl_c_at_a_terminal_goes_to_the_whole_job_and_is_an_interrupt_all_the_same() {
+    let child = start(&["splice"]);
+    let job = Pid::from_child(&child);
+    wait_for("sender", || processes(&["worker", "sender"]).first().copied());
+    kill_process_group(job, Signal::INT).unwrap();
     let output = child.wait_with_output().unwrap();
     nothing_left_behind();
     assert_eq!(status(&output), 130);

@@ -12,5 +12,6 @@ mod following;
 mod killed;
 mod lab;
 mod least_privilege;
+mod other_sites;
 mod report;
 mod support;

@@ -78,7 +78,6 @@ pub(crate) struct Run {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "fields are there to be checked by parsing")]
 pub(crate) struct Side {
     pub(crate) copied: Copied<u64>,
     pub(crate) copies_per_byte: Copied<f64>,

@@ -65,7 +65,11 @@ impl Output {
 }
 
 fn finish(mut to: impl Write, report: &str) -> Result<()> {
-    to.write_all(report.as_bytes()).and_then(|()| to.flush()).context("cannot write the report")
+    match to.write_all(report.as_bytes()).and_then(|()| to.flush()) {
+        // The reader has seen enough, as in `zc lab | head`.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("cannot write the report"),
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::{
     env,
     io::{BufRead, BufReader},
     net::{Ipv4Addr, SocketAddr},
-    os::unix::process::ExitStatusExt,
+    os::unix::process::{CommandExt, ExitStatusExt},
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -101,6 +101,9 @@ impl Worker {
             .args(arguments)
             .stdin(stdin)
             .stdout(Stdio::piped())
+            // A Ctrl-C is for zc, which ends its workers; were they hit too, it would look as if
+            // somebody had killed one.
+            .process_group(0)
             .spawn()
             .with_context(|| format!("cannot start the {role}"))?;
         let out = child.stdout.take().map(BufReader::new).context("the worker has no stdout")?;

@@ -1,0 +1,110 @@
+//! Sites that no style of the lab passes yet, each made to count a known number of bytes.
+
+use std::{
+    fs,
+    io::Read,
+    net::{TcpListener, TcpStream},
+    os::{fd::AsRawFd, unix::fs::OpenOptionsExt},
+    thread,
+};
+
+use rustix::{
+    net::{SendFlags, send},
+    pipe::{SpliceFlags, pipe, splice},
+    process::getpid,
+};
+use zc::{
+    measure::{Engine, Sample},
+    probes::attach::{Probes, Status},
+};
+use zc_common::{Group, IterClass, Site};
+
+use crate::support::{nothing_left_behind, scratch};
+
+/// What this process did in `work`, and the machine.
+fn count(work: impl FnOnce()) -> [Sample; 2] {
+    count_with(Probes::attach(&[]).unwrap(), work)
+}
+
+fn count_with(probes: Probes, work: impl FnOnce()) -> [Sample; 2] {
+    let own = Group::traced(1).unwrap();
+    let mut engine = Engine::new(probes);
+    engine.watch(getpid().as_raw_nonzero().get().cast_unsigned(), own).unwrap();
+    engine.arm(&[own, Group::MACHINE]).unwrap();
+    work();
+    let mut counted = engine.disarm().unwrap();
+    drop(engine);
+    nothing_left_behind();
+    [own, Group::MACHINE].map(|group| counted.remove(&group).unwrap())
+}
+
+/// Lets `socket` be sent from with `MSG_ZEROCOPY` (Documentation/networking/msg_zerocopy.rst).
+fn allow_zerocopy(socket: &TcpStream) {
+    let on: libc::c_int = 1;
+    // SAFETY: the option's value is an int, which outlives the call.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ZEROCOPY,
+            (&raw const on).cast(),
+            libc::socklen_t::try_from(size_of_val(&on)).unwrap(),
+        )
+    };
+    assert_eq!(result, 0);
+}
+
+#[test]
+fn msg_zerocopy_over_loopback_is_copied_once_inside_the_kernel() {
+    const BYTES: usize = 1 << 20;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (mut receiver, _) = listener.accept().unwrap();
+    allow_zerocopy(&sender);
+    let payload = vec![7; BYTES];
+    let [own, machine] = count(|| {
+        let reading = thread::spawn(move || {
+            let mut received = vec![0; BYTES];
+            receiver.read_exact(&mut received).unwrap();
+        });
+        let flags = SendFlags::from_bits_retain(libc::MSG_ZEROCOPY.cast_unsigned());
+        let mut rest = &payload[..];
+        while !rest.is_empty() {
+            rest = &rest[send(&sender, rest, flags).unwrap()..];
+        }
+        reading.join().unwrap();
+    });
+    let passed = |site| own.sites[&(site, IterClass::User)].bytes;
+    assert_eq!(passed(Site::TcpSendmsg), BYTES as u64);
+    assert_eq!(passed(Site::SkbZerocopyIterStream), BYTES as u64, "none of it copied by the send");
+    // The receiver is on the same machine: the kernel takes a copy of its own, in a softirq.
+    let copied = machine.sites[&(Site::SkbCopyUbufs, IterClass::None)];
+    assert_eq!(copied.bytes, BYTES as u64);
+    assert_eq!(passed(Site::SimpleCopyToIter), BYTES as u64);
+}
+
+#[test]
+fn splice_from_a_file_opened_with_o_direct_takes_the_copying_way() {
+    const BYTES: usize = 64 << 10;
+    let probes = Probes::attach(&[]).unwrap();
+    // Before 6.5 there is one way for all files.
+    let has_copying_way = probes.sites[Site::CopySpliceRead as usize] != Status::Absent;
+    let folder = scratch();
+    let path = folder.path().join("file");
+    fs::write(&path, vec![3; BYTES]).unwrap();
+    let flags = libc::O_DIRECT;
+    let file = fs::File::options().read(true).custom_flags(flags).open(&path).unwrap();
+    let (out, into) = pipe().unwrap();
+    let mut received = vec![0; BYTES];
+    let [own, _] = count_with(probes, || {
+        let moved = splice(&file, None, &into, None, BYTES, SpliceFlags::empty()).unwrap();
+        assert_eq!(moved, BYTES);
+        fs::File::from(out).read_exact(&mut received).unwrap();
+    });
+    assert_eq!(received, vec![3; BYTES]);
+    let bytes = BYTES as u64;
+    assert_eq!(own.sites[&(Site::PipeRead, IterClass::User)].bytes, bytes);
+    let passed = |site| own.sites.get(&(site, IterClass::None)).map(|tally| tally.bytes);
+    let ways = [passed(Site::CopySpliceRead), passed(Site::FilemapSpliceRead)];
+    assert_eq!(ways, if has_copying_way { [Some(bytes), None] } else { [None, Some(bytes)] });
+}

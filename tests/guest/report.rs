@@ -54,6 +54,7 @@ pub(crate) struct Completeness {
 pub(crate) struct Style {
     pub(crate) style: String,
     pub(crate) how: String,
+    pub(crate) textbook_name: String,
     pub(crate) textbook: String,
     pub(crate) verdict: String,
     pub(crate) moved_bytes: u64,

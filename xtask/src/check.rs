@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::build;
 use crate::process;
-use crate::progress::Step;
+use crate::progress::{self, Step};
 use crate::setup::{self, Part};
 
 const BPF_TARGET: &str = "bpfel-unknown-none";
@@ -35,6 +35,13 @@ fn lint_host() -> Result<()> {
 /// The kernel half compiles for its own target only, with a `core` built for it, which needs the
 /// compiler's unstable `-Z build-std`.
 fn lint_bpf() -> Result<()> {
+    if !setup::toolchain::has_rust_src("rustc") {
+        // Debian's compiler, which builds them then, has no clippy beside it.
+        progress::note(
+            "skipped: linting the BPF programs, since clippy's toolchain has no rust-src",
+        );
+        return Ok(());
+    }
     let mut command = build::cargo()?;
     command
         .args(["clippy", "--package", "zc-ebpf", "--release"])

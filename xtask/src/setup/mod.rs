@@ -3,7 +3,7 @@
 
 mod llvm;
 mod packages;
-mod toolchain;
+pub(crate) mod toolchain;
 
 use anyhow::Result;
 

@@ -43,7 +43,7 @@ pub(crate) fn ensure_lints() -> Result<()> {
 }
 
 /// Whether the toolchain in use can build `core` for another target.
-fn has_rust_src(rustc: &str) -> bool {
+pub(crate) fn has_rust_src(rustc: &str) -> bool {
     let asked = process::checked(Command::new(rustc).args(["--print", "sysroot"]), None);
     asked.is_ok_and(|sysroot| {
         Path::new(String::from_utf8_lossy(&sysroot).trim())

@@ -232,10 +232,15 @@ fn bad_payload(error: PayloadError) -> Failure {
 
 fn list(colour: bool) -> Outcome {
     let mut styles = table(colour);
-    styles.set_header(["style", "how", "the textbook's words"].map(head));
+    styles.set_header(["style", "how", "textbook", "which says"].map(head));
     for style in &STYLES {
-        styles.add_row([head(style.name), style.how.into(), style.textbook.into()]);
+        styles.add_row([
+            head(style.name),
+            style.how.into(),
+            style.textbook_name.into(),
+            style.textbook.into(),
+        ]);
     }
-    Output::Stdout.write(&finished(&styles)).map_err(Failure::unobserved)?;
+    Output::Stdout.write(&finished(&mut styles)).map_err(Failure::unobserved)?;
     Ok(Exit::Holds)
 }

@@ -112,7 +112,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(args) => doctor::main(&args),
         // A worker's failure goes to its parent, which says it once.
         Command::Worker(role) => {
-            return if worker::main(role).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+            return if worker::main(&role).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
         }
     };
     match outcome {

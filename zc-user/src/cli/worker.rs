@@ -34,6 +34,9 @@ pub(super) enum Role {
 /// What both sides have to agree on.
 #[derive(Debug, clap::Args)]
 pub(super) struct Common {
+    /// The process that started it
+    #[arg(long)]
+    parent: i32,
     /// Bytes asked for in a call
     #[arg(long)]
     chunk: usize,
@@ -43,12 +46,13 @@ pub(super) struct Common {
 }
 
 /// Runs to the end or the first failure, which the parent is told.
-pub(super) fn main(role: Role) -> Result<()> {
-    worker::run(|| match role {
+pub(super) fn main(role: &Role) -> Result<()> {
+    let (Role::Sender { common, .. } | Role::Receiver { common, .. }) = role;
+    worker::run(common.parent, || match role {
         Role::Sender { style, peer, common } => {
-            let style = transfer::style(&style).context("no such style")?;
-            worker::send(style, peer, common.chunk, &common.runs)
+            let style = transfer::style(style).context("no such style")?;
+            worker::send(style, *peer, common.chunk, &common.runs)
         }
-        Role::Receiver { port, common } => worker::receive_all(port, common.chunk, &common.runs),
+        Role::Receiver { port, common } => worker::receive_all(*port, common.chunk, &common.runs),
     })
 }

@@ -253,7 +253,14 @@ fn tier(statuses: &[Status]) -> Tier {
 fn style_report(style: &Style, runs: Vec<RunReport>) -> Result<StyleReport> {
     let worst = runs.iter().map(|run| run.verdict).max();
     let run = runs.iter().find(|run| Some(run.verdict) == worst).context("no run")?.clone();
-    Ok(StyleReport { style: style.name, how: style.how, textbook: style.textbook, run, runs })
+    Ok(StyleReport {
+        style: style.name,
+        how: style.how,
+        textbook_name: style.textbook_name,
+        textbook: style.textbook,
+        run,
+        runs,
+    })
 }
 
 /// The catalogue with what became of each site.

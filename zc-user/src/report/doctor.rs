@@ -22,7 +22,7 @@ pub fn text(diagnosis: &Diagnosis, colour: bool) -> String {
     for fact in &diagnosis.facts {
         facts.add_row(vec![head(fact.name), Cell::new(&fact.value)]);
     }
-    out.push_str(&finished(&facts));
+    out.push_str(&finished(&mut facts));
     out.push('\n');
     let mut tiers = table(colour);
     tiers.set_header(["tier", "works", "probe that was tried", "the kernel's answer"].map(head));
@@ -34,7 +34,7 @@ pub fn text(diagnosis: &Diagnosis, colour: bool) -> String {
             Cell::new(&tier.answer),
         ]);
     }
-    out.push_str(&finished(&tiers));
+    out.push_str(&finished(&mut tiers));
     if !diagnosis.sites.is_empty() {
         let mut sites = table(colour);
         sites.set_header(["site", "what it counts", "read from", "in this kernel"].map(head));
@@ -47,7 +47,7 @@ pub fn text(diagnosis: &Diagnosis, colour: bool) -> String {
             ]);
         }
         out.push('\n');
-        out.push_str(&finished(&sites));
+        out.push_str(&finished(&mut sites));
     }
     out
 }

@@ -17,7 +17,7 @@ pub fn text(report: &LabReport, colour: bool) -> String {
     // Writing to a String cannot fail.
     let _ = writeln!(
         out,
-        "kernel {} ({}), tier {}: {} in {} chunks over loopback TCP, {} page cache, {} run{} each",
+        "kernel {} ({}), tier {}\n{} in {} chunks over loopback TCP, {} page cache, {} run{} each",
         report.kernel,
         report.architecture,
         report.tier.name(),
@@ -44,17 +44,17 @@ pub fn text(report: &LabReport, colour: bool) -> String {
 fn details(out: &mut String, style: &StyleReport, colour: bool) {
     let run = &style.run;
     let _ = writeln!(out, "{}: {}", style.style, style.how);
-    let _ = writeln!(out, "  textbook: {}", style.textbook);
+    let _ = writeln!(out, "  textbook ({}): {}", style.textbook_name, style.textbook);
     let mut lines = table(colour);
     lines.set_header(
-        ["side", "what", "predicted", "formula", "measured", "per byte", "verdict"].map(head),
+        ["side", "what", "predicted", "measured", "per byte", "verdict", "formula"].map(head),
     );
     for side in [&run.sender, &run.receiver] {
         for line in &side.lines {
             lines.add_row(detail(line, &side.copies_per_byte));
         }
     }
-    out.push_str(&finished(&lines));
+    out.push_str(&finished(&mut lines));
     for (name, side) in [("sender", &run.sender), ("receiver", &run.receiver)] {
         notes(out, name, side);
     }
@@ -78,24 +78,24 @@ fn detail(line: &Line, copies: &Copied<f64>) -> Vec<Cell> {
         Cell::new(line.side.name()),
         Cell::new(label(line.quantity)),
         number(line.predicted),
-        Cell::new(&line.formula),
         match (line.measured, &line.reason) {
             (Some(measured), _) => number(measured),
             (None, reason) => Cell::new(reason.as_deref().unwrap_or_default()),
         },
         number(per_byte.map_or_else(String::new, ratio)),
         verdict(line.verdict),
+        Cell::new(&line.formula),
     ]
 }
 
 fn label(quantity: Quantity) -> &'static str {
     match quantity {
-        Quantity::UserToKernel => "bytes copied, user to kernel",
-        Quantity::KernelToUser => "bytes copied, kernel to user",
-        Quantity::KernelToKernel => "bytes copied, inside the kernel",
+        Quantity::UserToKernel => "copied, user to kernel",
+        Quantity::KernelToUser => "copied, kernel to user",
+        Quantity::KernelToKernel => "copied, in the kernel",
         Quantity::Syscalls => "system calls",
         Quantity::ModeSwitches => "mode switches",
-        Quantity::PageFaults => "page faults in user mode",
+        Quantity::PageFaults => "user page faults",
     }
 }
 
@@ -142,12 +142,12 @@ fn summary(out: &mut String, report: &LabReport, colour: bool) {
     all.set_header(
         [
             "\nstyle",
-            "sender\ncopies per byte",
-            "receiver\ncopies per byte",
+            "sender\ncopies",
+            "receiver\ncopies",
             "sender\nswitches",
             "receiver\nswitches",
             "\nverdict",
-            "\nthe textbook's words",
+            "the textbook\ncalls it",
         ]
         .map(head),
     );
@@ -163,14 +163,14 @@ fn summary(out: &mut String, report: &LabReport, colour: bool) {
             switches(&run.sender),
             switches(&run.receiver),
             verdict(run.verdict),
-            Cell::new(style.textbook),
+            Cell::new(style.textbook_name),
         ]);
     }
-    out.push_str(&finished(&all));
+    out.push_str(&finished(&mut all));
     let _ = writeln!(
         out,
-        "CPU copies KU: kernel to user, UK: user to kernel, KK: inside the kernel. \
-         A system call is two mode switches."
+        "CPU copies of each byte, KU: kernel to user, UK: user to kernel, KK: in the kernel;\n\
+         mode switches: two a system call."
     );
 }
 
@@ -200,7 +200,7 @@ mod tests {
     fn unobserved_directions_are_named_never_zero() {
         let all =
             Copied { user_to_kernel: Some(1.0), kernel_to_user: None, kernel_to_kernel: Some(0.0) };
-        assert_eq!(copies(&all), "KU not observed + UK 1.00");
+        assert_eq!(copies(&all), "KU not observed + UK 1");
         let none = Copied {
             user_to_kernel: Some(0.0),
             kernel_to_user: Some(0.0),

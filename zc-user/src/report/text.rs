@@ -36,8 +36,7 @@ impl Colour {
 }
 
 /// A rule below the header and no other lines.
-const STYLE: TableStyle =
-    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
 
 /// An empty table.
 pub fn table(colour: bool) -> Table {
@@ -51,14 +50,23 @@ pub fn table(colour: bool) -> Table {
     table
 }
 
-/// The finished table, without the padding behind its last column.
-pub fn finished(table: &Table) -> String {
+/// The finished table, its columns two spaces apart and nothing behind the last one.
+pub fn finished(table: &mut Table) -> String {
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
     table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
-/// A ratio for people: an exact 0 only where there was nothing.
+/// A ratio for people: without decimals only where it is exact.
 pub fn ratio(ratio: f64) -> String {
-    if ratio > 0.0 && ratio < 0.005 { "<0.01".into() } else { format!("{ratio:.2}") }
+    if ratio > 0.0 && ratio < 0.005 {
+        "<0.01".into()
+    } else if ratio.fract() == 0.0 {
+        format!("{ratio:.0}")
+    } else {
+        format!("{ratio:.2}")
+    }
 }
 
 /// A right-aligned cell.
@@ -83,7 +91,7 @@ pub fn head(text: &str) -> Cell {
 
 /// Bytes for people, in binary units.
 pub fn bytes(bytes: u64) -> String {
-    indicatif::BinaryBytes(bytes).to_string()
+    indicatif::BinaryBytes(bytes).to_string().replace(".00 ", " ")
 }
 
 /// Text that an observed process or a file name controls, made harmless: control characters and
@@ -110,14 +118,16 @@ mod tests {
 
     #[test]
     fn a_small_ratio_is_not_zero() {
-        assert_eq!(ratio(0.0), "0.00");
+        assert_eq!(ratio(0.0), "0");
         assert_eq!(ratio(0.000_1), "<0.01");
-        assert_eq!(ratio(1.0), "1.00");
+        assert_eq!(ratio(1.0), "1");
+        assert_eq!(ratio(1.000_1), "1.00");
     }
 
     #[test]
     fn bytes_are_in_binary_units() {
-        assert_eq!(bytes(64 << 20), "64.00 MiB");
+        assert_eq!(bytes(64 << 20), "64 MiB");
+        assert_eq!(bytes(1536), "1.50 KiB");
         assert_eq!(bytes(1), "1 B");
     }
 }

@@ -114,7 +114,9 @@ pub struct StyleReport {
     pub style: &'static str,
     /// The system calls, for people.
     pub how: &'static str,
-    /// What textbooks say.
+    /// What textbooks call it.
+    pub textbook_name: &'static str,
+    /// What textbooks say of it.
     pub textbook: &'static str,
     /// The worst run, whose numbers these are; the first of several equal ones.
     #[serde(flatten)]

@@ -14,7 +14,8 @@ use crate::expect::{Cost, NOTHING, term};
 pub(super) const STYLE: Style = Style {
     name: "mmap-send",
     how: "mmap(2) the file, send(2) from the mapping",
-    textbook: "mapped file: one CPU copy fewer, page faults instead",
+    textbook_name: "mapped file",
+    textbook: "one CPU copy fewer, page faults instead",
     send: transfer,
     cost,
     jobs: FILE_TO_TCP,

@@ -64,7 +64,9 @@ pub struct Style {
     pub name: &'static str,
     /// The system calls, for people.
     pub how: &'static str,
-    /// What textbooks call it and say of it.
+    /// What textbooks call it, in two or three words.
+    pub textbook_name: &'static str,
+    /// What they say of it.
     pub textbook: &'static str,
     /// Moves the bytes; the number moved.
     pub send: fn(&mut Sending<'_>) -> rustix::io::Result<u64>,

@@ -11,7 +11,8 @@ use crate::expect::{Cost, NOTHING, term};
 pub(super) const STYLE: Style = Style {
     name: "read-send",
     how: "read(2) into a buffer, send(2) the buffer",
-    textbook: "ordinary copy: 4 copies, 2 by the CPU, and 4 switches a chunk",
+    textbook_name: "ordinary copy",
+    textbook: "4 copies, 2 of them by the CPU, and 4 switches a chunk",
     send: transfer,
     cost,
     jobs: FILE_TO_TCP,

@@ -22,7 +22,7 @@ pub fn cost(plan: Plan) -> Cost {
         kernel_to_user: term(plan.bytes, "N: recv"),
         user_to_kernel: NOTHING,
         kernel_to_kernel: NOTHING,
-        syscalls: term(plan.chunks(), "⌈N/c⌉: recv, MSG_WAITALL"),
+        syscalls: term(plan.chunks(), "⌈N/c⌉: recv"),
     }
 }
 

@@ -8,7 +8,8 @@ use crate::expect::{Cost, NOTHING, term};
 pub(super) const STYLE: Style = Style {
     name: "sendfile",
     how: "sendfile(2) from the file to the socket",
-    textbook: "zero copy: descriptors go to the socket, 0 CPU copies",
+    textbook_name: "zero copy",
+    textbook: "descriptors go to the socket, 0 CPU copies, \"0 switches\"",
     send: transfer,
     cost,
     jobs: FILE_TO_TCP,

@@ -208,7 +208,11 @@ impl Session {
         running: &Running,
     ) -> Result<Self> {
         let runs = runs.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
-        let common = [format!("--chunk={chunk}"), format!("--runs={runs}")];
+        let common = [
+            format!("--parent={}", std::process::id()),
+            format!("--chunk={chunk}"),
+            format!("--runs={runs}"),
+        ];
         let arguments = [&common[..], &[format!("--port={port}")]].concat();
         let mut receiver = Worker::start("receiver", Stdio::null(), &arguments, running)?;
         let Message::Listening(port) = receiver.message()? else {

@@ -9,11 +9,14 @@ use std::{
     fs::File,
     io::{Seek, Write, stdout},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    num::NonZeroI32,
     os::fd::{AsFd, BorrowedFd},
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use rustix::process::{Pid, Signal, getpid, kill_process, set_parent_process_death_signal};
+use rustix::process::{
+    Pid, Signal, getpid, getppid, kill_process, set_parent_process_death_signal,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Sending, Style, receive::receive};
@@ -35,10 +38,13 @@ pub enum Message {
     Failed(String),
 }
 
-/// Runs a worker's `work` and reports its failure to the parent.
-pub fn run(work: impl FnOnce() -> Result<()>) -> Result<()> {
-    // Nothing is left behind when the parent is killed.
+/// Runs a worker's `work` and reports its failure to process `parent`, which started it.
+pub fn run(parent: i32, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    // Nothing is left behind when the parent is killed, also when that was a moment ago.
     set_parent_process_death_signal(Some(Signal::KILL))?;
+    if getppid().map(Pid::as_raw_nonzero).map(NonZeroI32::get) != Some(parent) {
+        bail!("process {parent}, which started this worker, is gone");
+    }
     work().or_else(|error| say(&Message::Failed(format!("{error:#}"))).and(Err(error)))
 }
 

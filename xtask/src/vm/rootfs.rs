@@ -7,6 +7,7 @@ use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use zc_guest::{INIT_PATH, ROOT_SIGNATURE, SCRATCH_DIR};
@@ -23,6 +24,9 @@ const SIZE_MIB: u64 = 8 << 10;
 const PARTITION_MIB: u64 = 1;
 
 const SECTOR: u64 = 512;
+
+/// After this long, an image belongs to no guest that has not opened it yet.
+const SETTLED: Duration = Duration::from_secs(3600);
 
 const DIRS: [&str; 13] = [
     "bin",
@@ -89,9 +93,11 @@ fn fingerprint(kernel: &Kernel, init: &Path, busybox: &Path) -> Result<String> {
         hasher.update(part.as_bytes());
     }
     let index = kernel.modules.as_ref().map(|modules| modules.join("modules.dep"));
+    // It lists every module but not its contents: its place tells builds apart.
+    if let Some(index) = &index {
+        hasher.update(index.as_os_str().as_encoded_bytes());
+    }
     for path in [Some(init), Some(busybox), index.as_deref()].into_iter().flatten() {
-        // The index lists every module but not its contents: its place tells builds apart.
-        hasher.update(path.as_os_str().as_encoded_bytes());
         let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
         hasher.update_reader(file).with_context(|| format!("cannot read {}", path.display()))?;
     }
@@ -102,9 +108,11 @@ fn remove_superseded(dir: &Path, release: &str) -> Result<()> {
     let prefix = format!("{release}-");
     for entry in fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))? {
         let entry = entry.with_context(|| format!("cannot list {}", dir.display()))?;
-        if entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes()) {
-            let path = entry.path();
-            // A guest that runs from it keeps it open.
+        let path = entry.path();
+        let age = entry.metadata().and_then(|file| file.modified()).map(|time| time.elapsed());
+        // Another checkout may have made it for a guest that is about to start.
+        let recent = !matches!(age, Ok(Ok(age)) if age > SETTLED);
+        if !recent && entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes()) {
             fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
         }
     }

@@ -14,7 +14,7 @@ use crate::{
 
 pub mod derive;
 
-/// How much of a kernel can be seen (docs/tiers in the README).
+/// How much of a kernel can be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tier {

@@ -118,8 +118,7 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            let line = format!("{:#}", failure.error);
-            eprintln!("zc: {}", crate::report::text::harmless(&line));
+            eprintln!("zc: {}", crate::report::text::one_line(failure.error.as_ref()));
             failure.exit.into()
         }
     }

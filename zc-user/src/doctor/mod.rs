@@ -9,7 +9,8 @@ use crate::{
         facts::{self, Kernel},
     },
     lab::site_statuses,
-    probes::attach::{AttachError, Probes, sees},
+    probes::attach::{Probes, sees},
+    report::text::one_line,
     result::{SiteStatus, Tier},
     transfer::{STYLES, receive},
 };
@@ -130,7 +131,7 @@ fn facts() -> Vec<Fact> {
 fn try_boundary() -> TierReport {
     let (works, answer) = match Probes::try_raw_tracepoint() {
         Ok(()) => (true, "attached".into()),
-        Err(error) => (false, error.to_string()),
+        Err(error) => (false, one_line(&error)),
     };
     TierReport { tier: Tier::Boundary, works, probe: "raw tracepoint sys_exit", answer }
 }
@@ -152,8 +153,4 @@ fn try_sites() -> (TierReport, Vec<SiteStatus>) {
             (report(unseen.is_none(), unseen.unwrap_or_else(|| "attached".into())), statuses)
         }
     }
-}
-
-fn one_line(error: &AttachError) -> String {
-    error.to_string().lines().collect::<Vec<_>>().join(" ")
 }

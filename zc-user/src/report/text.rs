@@ -1,6 +1,6 @@
 //! What the text views share.
 
-use std::{env, io::IsTerminal};
+use std::{env, error::Error, io::IsTerminal};
 
 use clap::ValueEnum;
 use comfy_table::{
@@ -94,6 +94,21 @@ pub fn bytes(bytes: u64) -> String {
     indicatif::BinaryBytes(bytes).to_string().replace(".00 ", " ")
 }
 
+/// An error and its causes in one harmless line. A cause whose words the line has already is not
+/// said again.
+pub fn one_line(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !line.contains(&said) {
+            line = format!("{line}: {said}");
+        }
+        cause = error.source();
+    }
+    harmless(&line)
+}
+
 /// Text that an observed process or a file name controls, made harmless: control characters and
 /// the like are escaped.
 pub fn harmless(text: &str) -> String {
@@ -114,6 +129,15 @@ mod tests {
     fn escape_sequences_do_not_reach_the_terminal() {
         assert_eq!(harmless("a\x1b[31mb\n"), "a\\u{1b}[31mb\\u{a}");
         assert_eq!(harmless("grüße"), "grüße");
+    }
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let cause = || std::io::Error::from_raw_os_error(13);
+        let said = anyhow::Error::new(cause()).context("cannot open x");
+        assert_eq!(one_line(said.as_ref()), "cannot open x: Permission denied (os error 13)");
+        let said = anyhow::Error::new(cause()).context(format!("cannot open x: {}: sudo", cause()));
+        assert_eq!(one_line(said.as_ref()), "cannot open x: Permission denied (os error 13): sudo");
     }
 
     #[test]

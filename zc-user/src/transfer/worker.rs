@@ -20,6 +20,7 @@ use rustix::process::{
 use serde::{Deserialize, Serialize};
 
 use super::{Sending, Style, receive::receive};
+use crate::report::text::one_line;
 
 /// What a worker tells its parent, a line each, in JSON on its stdout.
 #[derive(Debug, Serialize, Deserialize)]
@@ -45,7 +46,7 @@ pub fn run(parent: i32, work: impl FnOnce() -> Result<()>) -> Result<()> {
     if getppid().map(Pid::as_raw_nonzero).map(NonZeroI32::get) != Some(parent) {
         bail!("process {parent}, which started this worker, is gone");
     }
-    work().or_else(|error| say(&Message::Failed(format!("{error:#}"))).and(Err(error)))
+    work().or_else(|error| say(&Message::Failed(one_line(error.as_ref()))).and(Err(error)))
 }
 
 /// Sends the file on stdin to `peer`, once for each of `runs` (bytes).

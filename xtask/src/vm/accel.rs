@@ -34,10 +34,10 @@ pub(crate) enum Accel {
 impl Accel {
     /// How many processors a guest can rely on.
     ///
-    /// One under emulation: QEMU's processors run in threads of their own, and one can still
-    /// execute the breakpoint of a kernel that patches its code after the other has taken it away
-    /// (`text_poke_bp`: seen as `Oops: int3` in one boot of about twenty). Attaching a probe
-    /// patches code too.
+    /// One under emulation. With two, one boot of about twenty ended in `Oops: int3` at a place
+    /// that the kernel patches while it runs (`sched_clock_cpu`). QEMU's processors are threads of
+    /// their own; most likely one executed the breakpoint of `text_poke_bp` after the other had
+    /// taken it away. Attaching a probe patches code too.
     pub(crate) fn processors(&self) -> u32 {
         match self {
             Self::Kvm => 2,

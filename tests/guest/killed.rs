@@ -21,9 +21,14 @@ fn start(arguments: &[&str]) -> Child {
         .expect("zc starts")
 }
 
+/// Waits for the lab's sender; its process id.
+fn sender() -> i32 {
+    wait_for("sender", || processes(&["worker", "sender"]).first().copied())
+}
+
 /// Waits until the sender of `child` moves bytes, then sends `signal` to the `role` worker.
 fn kill_worker(child: Child, role: &str, signal: Signal) -> Output {
-    let sender = wait_for("sender", || processes(&["worker", "sender"]).first().copied());
+    let sender = sender();
     // It has read half a run by now; the warm-up is shorter than that.
     wait_for("transfer", || {
         let io = std::fs::read_to_string(format!("/proc/{sender}/io")).ok()?;
@@ -46,6 +51,13 @@ fn assert_one_line(output: &Output, says: &[&str]) {
     assert_eq!(stdout(output), "", "no report of a run that did not end");
 }
 
+fn assert_interrupted(child: Child) {
+    let output = child.wait_with_output().unwrap();
+    nothing_left_behind();
+    assert_eq!(status(&output), 130);
+    assert_one_line(&output, &["interrupted"]);
+}
+
 #[test]
 fn a_killed_receiver_ends_the_run_with_its_name() {
     let output = kill_worker(start(&["read-send"]), "receiver", Signal::KILL);
@@ -64,24 +76,18 @@ fn a_killed_sender_ends_the_run_with_its_name() {
 fn an_interrupt_before_any_style_is_done_says_so() {
     let child = start(&["read-send"]);
     let own = Pid::from_child(&child);
-    wait_for("sender", || processes(&["worker", "sender"]).first().copied());
+    sender();
     kill_process(own, Signal::INT).unwrap();
-    let output = child.wait_with_output().unwrap();
-    nothing_left_behind();
-    assert_eq!(status(&output), 130);
-    assert_one_line(&output, &["interrupted"]);
+    assert_interrupted(child);
 }
 
 #[test]
 fn ctrl_c_at_a_terminal_goes_to_the_whole_job_and_is_an_interrupt_all_the_same() {
     let child = start(&["splice"]);
     let job = Pid::from_child(&child);
-    wait_for("sender", || processes(&["worker", "sender"]).first().copied());
+    sender();
     kill_process_group(job, Signal::INT).unwrap();
-    let output = child.wait_with_output().unwrap();
-    nothing_left_behind();
-    assert_eq!(status(&output), 130);
-    assert_one_line(&output, &["interrupted"]);
+    assert_interrupted(child);
 }
 
 #[test]
@@ -105,7 +111,7 @@ fn an_interrupt_later_reports_the_styles_that_are_done() {
 #[test]
 fn a_killed_zc_leaves_nothing() {
     let mut child = start(&["splice"]);
-    wait_for("sender", || processes(&["worker", "sender"]).first().copied());
+    sender();
     child.kill().unwrap();
     child.wait().unwrap();
     nothing_left_behind();

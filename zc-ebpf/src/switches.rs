@@ -5,7 +5,7 @@ use aya_ebpf::{
     macros::{btf_tracepoint, raw_tracepoint},
     programs::{BtfTracePointContext, RawTracePointContext},
 };
-use zc_common::{Event, syscall_slot};
+use zc_common::{Event, Group, syscall_slot};
 
 use crate::{
     counters::{count_event, count_syscall},
@@ -16,6 +16,12 @@ use crate::{
 /// (`arch/x86/include/uapi/asm/ptrace.h`), so it needs no BTF.
 const ORIG_AX: usize = 15 * 8;
 
+/// Counts a return of system call `nr`; an error moved no bytes.
+#[inline(always)]
+fn count_return(group: Group, nr: i64, ret: i64) {
+    count_syscall(group, syscall_slot(nr), u64::try_from(ret).unwrap_or(0));
+}
+
 /// A system call returns. The exit alone carries the number, the result and the count; the entry
 /// would be needed only for calls in flight.
 #[btf_tracepoint(function = "sys_exit")]
@@ -24,8 +30,7 @@ fn sys_exit(ctx: BtfTracePointContext) -> Option<()> {
     let regs: *const u8 = ctx.arg(0);
     // SAFETY: `TP_PROTO(struct pt_regs *regs, long ret)`, include/trace/events/syscalls.h.
     let nr = unsafe { regs.wrapping_add(ORIG_AX).cast::<i64>().read_volatile() };
-    let ret: i64 = ctx.arg(1);
-    count_syscall(group, syscall_slot(nr), u64::try_from(ret).unwrap_or(0));
+    count_return(group, nr, ctx.arg(1));
     Some(())
 }
 
@@ -37,8 +42,7 @@ fn raw_sys_exit(ctx: RawTracePointContext) -> Option<()> {
     let regs: *const u8 = ctx.arg(0);
     // SAFETY: the helper checks the address; see `sys_exit` for the type.
     let nr = unsafe { bpf_probe_read_kernel(regs.wrapping_add(ORIG_AX).cast::<i64>()).ok()? };
-    let ret: i64 = ctx.arg(1);
-    count_syscall(group, syscall_slot(nr), u64::try_from(ret).unwrap_or(0));
+    count_return(group, nr, ctx.arg(1));
     Some(())
 }
 

@@ -8,11 +8,10 @@ use crate::{
         caps::Caps,
         facts::{self, Kernel},
     },
-    lab::site_statuses,
     probes::attach::{Probes, sees},
     report::text::one_line,
-    result::{SiteStatus, Tier},
-    transfer::{STYLES, receive},
+    result::{SiteStatus, Tier, derive::site_statuses},
+    transfer::{STYLES, jobs},
 };
 
 mod breakpoint;
@@ -147,8 +146,8 @@ fn try_sites() -> (TierReport, Vec<SiteStatus>) {
     match Probes::attach(&[]) {
         Err(error) => (report(false, one_line(&error)), Vec::new()),
         Ok(probes) => {
-            let jobs = STYLES.iter().flat_map(|style| style.jobs).chain(receive::JOBS);
-            let unseen = jobs.filter_map(|job| sees(&probes.sites, *job).err()).next();
+            let unseen =
+                jobs(STYLES.iter()).into_iter().find_map(|job| sees(&probes.sites, job).err());
             let statuses = site_statuses(&probes.sites);
             (report(unseen.is_none(), unseen.unwrap_or_else(|| "attached".into())), statuses)
         }

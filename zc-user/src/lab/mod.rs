@@ -9,16 +9,13 @@ use crate::{
     expect::{Guess, Side, Verdict},
     kernel::facts::Kernel,
     measure::{Engine, Window},
-    probes::{
-        attach::{Probes, Status, sees},
-        catalogue::{Job, SITES},
-    },
+    probes::attach::{Probes, Status, sees},
     result::{
-        Completeness, LabReport, PlanReport, RunReport, SiteStatus, StyleReport, Tier,
+        Completeness, LabReport, PlanReport, RunReport, StyleReport, Tier,
         derive::{self, RunInput, SideInput},
     },
     transfer::{
-        Plan, Style,
+        Plan, Style, jobs,
         payload::{Payload, PayloadError},
         receive,
         session::{Running, Session, Unwatched},
@@ -56,7 +53,7 @@ pub struct Options {
 /// Payload bytes when nothing else is said.
 pub const DEFAULT_SIZE: u64 = 64 << 20;
 
-/// Told about each finished step; `Steps::total` of them.
+/// Told about each finished step; [`steps`] of them.
 pub trait Progress {
     /// Says what comes next.
     fn doing(&self, what: &str);
@@ -87,16 +84,8 @@ pub fn run(
 ) -> Result<LabReport> {
     progress.doing("attaching probes");
     let probes = Probes::attach(&options.disabled)?;
-    let statuses = probes.sites.clone();
-    let mut lab = Lab {
-        options,
-        payload,
-        running,
-        progress,
-        engine: Engine::new(probes),
-        statuses,
-        lost: Some(0),
-    };
+    let mut lab =
+        Lab { options, payload, running, progress, engine: Engine::new(probes), lost: Some(0) };
     progress.step();
     let mut styles = Vec::new();
     for style in &options.styles {
@@ -130,12 +119,15 @@ struct Lab<'a> {
     running: &'a Running,
     progress: &'a dyn Progress,
     engine: Engine,
-    statuses: Vec<Status>,
     /// Counts lost in all runs so far.
     lost: Option<u64>,
 }
 
 impl Lab<'_> {
+    fn statuses(&self) -> &[Status] {
+        &self.engine.probes().sites
+    }
+
     fn plan(&self) -> Plan {
         Plan { bytes: self.payload.size, chunk: self.options.chunk }
     }
@@ -158,6 +150,7 @@ impl Lab<'_> {
         let mut empty = Window::new(&mut self.engine, &groups, None);
         session.run(&mut empty)?;
         let empty = empty.counted()?;
+        self.lost = both(self.lost, empty.lost);
         self.progress.step();
         let mut runs = Vec::new();
         for _ in 0..self.options.repeat {
@@ -165,15 +158,14 @@ impl Lab<'_> {
             let mut window = Window::new(&mut self.engine, &groups, cold);
             let delivered = session.run(&mut window)?;
             let counted = window.counted()?;
-            let lost = counted.lost.zip(empty.lost).map(|(run, empty)| run + empty);
-            self.lost = self.lost.zip(lost).map(|(so_far, lost)| so_far + lost);
+            self.lost = both(self.lost, counted.lost);
             let input = RunInput {
                 style: style.name,
                 bytes: plan.bytes,
                 hash: &self.payload.hash,
                 delivered: &delivered,
-                statuses: &self.statuses,
-                lost,
+                statuses: self.statuses(),
+                lost: both(counted.lost, empty.lost),
                 guesses: &self.options.guesses,
                 machine: &counted.samples[&Group::MACHINE],
             };
@@ -206,7 +198,7 @@ impl Lab<'_> {
             zc: env!("CARGO_PKG_VERSION"),
             kernel: kernel.release,
             architecture: kernel.architecture,
-            tier: tier(&self.statuses),
+            tier: tier(self.statuses()),
             complete: problems.is_empty(),
             verdict: worst.unwrap_or(Verdict::NotObserved),
             plan: PlanReport {
@@ -217,7 +209,7 @@ impl Lab<'_> {
                 hash: self.payload.hash.clone(),
             },
             completeness: Completeness {
-                sites: site_statuses(&self.statuses),
+                sites: derive::site_statuses(self.statuses()),
                 recursion_misses: self.lost,
                 problems,
             },
@@ -227,20 +219,15 @@ impl Lab<'_> {
 
     /// What was relied on and not seen, or lost.
     fn problems(&self) -> Vec<String> {
-        let mut jobs: Vec<Job> =
-            self.options.styles.iter().flat_map(|style| style.jobs).copied().collect();
-        jobs.extend(receive::JOBS);
-        jobs.sort_unstable();
-        jobs.dedup();
-        let mut problems: Vec<_> =
-            jobs.into_iter().filter_map(|job| sees(&self.statuses, job).err()).collect();
-        match self.lost {
-            Some(0) => {}
-            Some(lost) => problems.push(format!("{lost} counts were lost to nested probes")),
-            None => problems.push("this kernel does not tell how many counts were lost".into()),
-        }
-        problems
+        let jobs = jobs(self.options.styles.iter().copied());
+        let unseen = jobs.into_iter().filter_map(|job| sees(self.statuses(), job).err());
+        unseen.chain(derive::loss(self.lost)).collect()
     }
+}
+
+/// Counts lost in two windows together; unknown if either is.
+fn both(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    one.zip(other).map(|(one, other)| one + other)
 }
 
 /// What was used to observe: no site at all leaves the tracepoints.
@@ -261,19 +248,4 @@ fn style_report(style: &Style, runs: Vec<RunReport>) -> Result<StyleReport> {
         run,
         runs,
     })
-}
-
-/// The catalogue with what became of each site.
-pub fn site_statuses(statuses: &[Status]) -> Vec<SiteStatus> {
-    SITES
-        .iter()
-        .zip(statuses)
-        .map(|(row, status)| SiteStatus {
-            site: row.program,
-            job: row.job,
-            meaning: row.meaning,
-            source: row.source,
-            status: status.clone(),
-        })
-        .collect()
 }

@@ -68,12 +68,7 @@ fn details(out: &mut String, style: &StyleReport, colour: bool) {
 }
 
 fn detail(line: &Line, copies: &Copied<f64>) -> Vec<Cell> {
-    let per_byte = match line.quantity {
-        Quantity::UserToKernel => copies.user_to_kernel,
-        Quantity::KernelToUser => copies.kernel_to_user,
-        Quantity::KernelToKernel => copies.kernel_to_kernel,
-        _ => None,
-    };
+    let per_byte = line.quantity.direction().and_then(|direction| copies.get(direction));
     vec![
         Cell::new(line.side.name()),
         Cell::new(label(line.quantity)),

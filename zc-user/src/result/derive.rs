@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use zc_common::{IterClass, Site, Tally};
 
 use super::{
-    Copied, Line, MachineReport, PageFaults, RunReport, SideReport, SiteReport, SyscallReport,
+    Copied, Line, MachineReport, PageFaults, RunReport, SideReport, SiteReport, SiteStatus,
+    SyscallReport,
 };
 use crate::{
     expect::{Cost, Guess, Quantity, Side, Verdict, term},
@@ -75,33 +76,23 @@ pub fn run(input: &RunInput<'_>, sender: &SideInput<'_>, receiver: &SideInput<'_
 
 fn side(input: &RunInput<'_>, side: &SideInput<'_>) -> SideReport {
     let net = Net::new(side, input);
-    let copied = |direction| net.copied(direction, side.jobs, input.statuses);
-    let per_byte = |copied: &Result<u64, _>| {
-        let bytes = copied.as_ref().ok()?;
-        #[expect(clippy::cast_precision_loss, reason = "a ratio for people; the bytes are exact")]
-        Some(*bytes as f64 / input.bytes as f64)
-    };
-    let all: BTreeMap<_, _> = Direction::ALL.into_iter().map(|d| (d, copied(d))).collect();
-    let by = |f: &dyn Fn(&Result<u64, Unobserved>) -> Option<u64>, d| f(&all[&d]);
-    let bytes = |d| by(&|copied| copied.as_ref().ok().copied(), d);
+    let measured: BTreeMap<_, _> = Direction::ALL
+        .into_iter()
+        .map(|direction| (direction, net.copied(direction, side.jobs, input.statuses)))
+        .collect();
+    let copied = Copied::from_fn(|direction| measured[&direction].as_ref().ok().copied());
+    #[expect(clippy::cast_precision_loss, reason = "a ratio for people; the bytes are exact")]
+    let per_byte = |bytes: u64| bytes as f64 / input.bytes as f64;
     SideReport {
-        copied: Copied {
-            user_to_kernel: bytes(Direction::UserToKernel),
-            kernel_to_user: bytes(Direction::KernelToUser),
-            kernel_to_kernel: bytes(Direction::KernelToKernel),
-        },
-        copies_per_byte: Copied {
-            user_to_kernel: per_byte(&all[&Direction::UserToKernel]),
-            kernel_to_user: per_byte(&all[&Direction::KernelToUser]),
-            kernel_to_kernel: per_byte(&all[&Direction::KernelToKernel]),
-        },
+        copied,
+        copies_per_byte: Copied::from_fn(|direction| copied.get(direction).map(per_byte)),
         mode_switches: net.mode_switches().ok(),
         syscalls: net.syscalls().ok(),
         page_faults: PageFaults { user: net.faults_user.clone().ok(), kernel: net.faults_kernel },
         fixed_syscalls: net.syscalls().is_ok().then(|| side.empty.syscall_count()),
         by_syscall: net.by_syscall(),
         sites: site_reports(net.sites.iter().flatten(), input.statuses),
-        lines: Quantity::ALL.iter().map(|q| line(input, side, &net, *q, &all)).collect(),
+        lines: Quantity::ALL.iter().map(|q| line(input, side, &net, *q, &measured)).collect(),
     }
 }
 
@@ -216,17 +207,25 @@ impl Net {
     }
 }
 
+/// Why a result with so many lost counts cannot be believed.
+pub fn loss(lost: Option<u64>) -> Option<Unobserved> {
+    match lost {
+        Some(0) => None,
+        Some(lost) => Some(format!("{lost} counts were lost to nested probes")),
+        None => Some("this kernel does not tell how many counts were lost".into()),
+    }
+}
+
 /// Why these samples say nothing at all.
 fn unusable(run: &Sample, empty: &Sample, lost: Option<u64>) -> Option<Unobserved> {
-    match lost {
-        Some(0) => {}
-        Some(lost) => return Some(format!("{lost} counts were lost to nested probes")),
-        None => return Some("this kernel does not tell how many counts were lost".into()),
-    }
     // Each window holds one kill(2) at least. None means that the kernel half never met this
     // process: it numbers processes as the initial PID namespace does.
-    (run.syscalls.is_empty() || empty.syscalls.is_empty())
-        .then(|| "the probes never saw the process: is zc in a PID namespace of its own?".into())
+    let unmet = || {
+        (run.syscalls.is_empty() || empty.syscalls.is_empty()).then(|| {
+            "the probes never saw the process: is zc in a PID namespace of its own?".into()
+        })
+    };
+    loss(lost).or_else(unmet)
 }
 
 fn more_in_empty() -> Unobserved {
@@ -263,13 +262,28 @@ fn feeds(job: Job, direction: Direction) -> bool {
 
 fn machine(input: &RunInput<'_>) -> Option<MachineReport> {
     let jobs = [Job::SkbOwn, Job::SkbGather];
-    if input.lost != Some(0) || jobs.iter().any(|job| sees(input.statuses, *job).is_err()) {
+    if loss(input.lost).is_some() || jobs.iter().any(|job| sees(input.statuses, *job).is_err()) {
         return None;
     }
     Some(MachineReport {
         kernel_to_kernel: input.machine.sites.values().map(|tally| tally.bytes).sum(),
         sites: site_reports(input.machine.sites.iter(), input.statuses),
     })
+}
+
+/// The catalogue with what became of each site.
+pub fn site_statuses(statuses: &[Status]) -> Vec<SiteStatus> {
+    SITES
+        .iter()
+        .zip(statuses)
+        .map(|(row, status)| SiteStatus {
+            site: row.program,
+            job: row.job,
+            meaning: row.meaning,
+            source: row.source,
+            status: status.clone(),
+        })
+        .collect()
 }
 
 fn site_reports<'a>(

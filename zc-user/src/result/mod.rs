@@ -8,7 +8,7 @@ use crate::{
     expect::{Quantity, Side, Verdict},
     probes::{
         attach::Status,
-        catalogue::{Effect, Job},
+        catalogue::{Direction, Effect, Job},
     },
 };
 
@@ -182,6 +182,26 @@ pub struct Copied<T> {
     /// Inside the kernel, on the process's behalf.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kernel_to_kernel: Option<T>,
+}
+
+impl<T: Copy> Copied<T> {
+    /// What `of` gives for each direction.
+    pub fn from_fn(of: impl Fn(Direction) -> Option<T>) -> Self {
+        Self {
+            user_to_kernel: of(Direction::UserToKernel),
+            kernel_to_user: of(Direction::KernelToUser),
+            kernel_to_kernel: of(Direction::KernelToKernel),
+        }
+    }
+
+    /// The value for `direction`.
+    pub fn get(&self, direction: Direction) -> Option<T> {
+        match direction {
+            Direction::UserToKernel => self.user_to_kernel,
+            Direction::KernelToUser => self.kernel_to_user,
+            Direction::KernelToKernel => self.kernel_to_kernel,
+        }
+    }
 }
 
 /// Page faults.

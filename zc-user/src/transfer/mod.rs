@@ -2,7 +2,7 @@
 //!
 //! One table, one file a style. CONTRIBUTING.md says how to add one.
 
-use std::os::fd::BorrowedFd;
+use std::{collections::BTreeSet, os::fd::BorrowedFd};
 
 use crate::{expect::Cost, probes::catalogue::Job};
 
@@ -82,6 +82,11 @@ const FILE_TO_TCP: &[Job] = &[Job::PageCacheRead, Job::TcpSend, Job::TcpHandOn, 
 
 /// The table.
 pub const STYLES: [Style; 4] = [read_send::STYLE, mmap_send::STYLE, sendfile::STYLE, splice::STYLE];
+
+/// The jobs that must be seen to count both sides of `styles`.
+pub fn jobs<'a>(styles: impl Iterator<Item = &'a Style>) -> BTreeSet<Job> {
+    styles.flat_map(|style| style.jobs).chain(receive::JOBS).copied().collect()
+}
 
 /// The style called `name`.
 pub fn style(name: &str) -> Option<&'static Style> {

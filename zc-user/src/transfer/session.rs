@@ -112,10 +112,16 @@ impl Worker {
         Ok(Self { role, pid, child, out, running: running.clone() })
     }
 
-    /// The next line that it says.
-    fn message(&mut self) -> Result<Message> {
+    /// The next line that it says; empty when it has ended.
+    fn line(&mut self) -> Result<String> {
         let mut line = String::new();
         self.out.read_line(&mut line).context("cannot hear the worker")?;
+        Ok(line)
+    }
+
+    /// What it says next.
+    fn message(&mut self) -> Result<Message> {
+        let line = self.line()?;
         match serde_json::from_str(&line) {
             Ok(Message::Failed(_)) | Err(_) => Err(self.ended(&line)?.into()),
             Ok(message) => Ok(message),
@@ -131,8 +137,7 @@ impl Worker {
             waitid(WaitId::Pid(self.pid), WaitIdOptions::STOPPED)?;
             return Ok(());
         }
-        let mut line = String::new();
-        self.out.read_line(&mut line).context("cannot hear the worker")?;
+        let line = self.line()?;
         Err(self.ended(&line)?.into())
     }
 
@@ -173,23 +178,20 @@ fn describe(status: ExitStatus) -> String {
 /// What is done around a run, while both workers are stopped.
 pub trait Window {
     /// Just before it.
-    fn open(&mut self) -> Result<()>;
+    fn open(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// Just after it.
-    fn close(&mut self) -> Result<()>;
+    fn close(&mut self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// A run that only warms up: code pages, buffers, the connection.
 pub struct Unwatched;
 
-impl Window for Unwatched {
-    fn open(&mut self) -> Result<()> {
-        Ok(())
-    }
-
-    fn close(&mut self) -> Result<()> {
-        Ok(())
-    }
-}
+impl Window for Unwatched {}
 
 /// A sender and a receiver, connected, stopped before their next run.
 pub struct Session {

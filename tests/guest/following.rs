@@ -8,7 +8,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use zc::{
-    measure::{Engine, Sample},
+    measure::{Engine, Sample, Tasks},
     probes::attach::Probes,
 };
 use zc_common::{Group, IterClass, Site};
@@ -74,6 +74,8 @@ fn children_are_counted_with_their_parent_and_strangers_are_not() {
     assert_eq!(bytes(Site::GenericPerformWrite), Some(BYTES));
     assert!(!idle.sites.keys().any(|(_, class)| *class == IterClass::User), "{idle:?}");
     assert!(idle.syscall_count() > 0, "the idle shell is seen all the same");
+    // One child, which runs one program; then the shell itself ends too.
+    assert_eq!(idle.tasks, Tasks { forks: 1, execs: 1, exits: 2 });
 }
 
 #[test]

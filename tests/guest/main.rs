@@ -12,6 +12,6 @@ mod following;
 mod killed;
 mod lab;
 mod least_privilege;
-mod other_sites;
+mod other_counters;
 mod report;
 mod support;

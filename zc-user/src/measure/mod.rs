@@ -23,6 +23,19 @@ pub struct Sample {
     pub faults_user: u64,
     /// Page faults taken in kernel mode.
     pub faults_kernel: u64,
+    /// Processes and threads started, programs started in them, and tasks ended.
+    pub tasks: Tasks,
+}
+
+/// The life of the tasks of a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tasks {
+    /// Processes and threads that a task of the group started.
+    pub forks: u64,
+    /// `execve` calls that succeeded.
+    pub execs: u64,
+    /// Tasks that ended.
+    pub exits: u64,
 }
 
 impl Sample {
@@ -154,6 +167,11 @@ fn difference(after: &Counters, before: &Counters) -> Sample {
         sites,
         faults_user: event(Event::PageFaultUser),
         faults_kernel: event(Event::PageFaultKernel),
+        tasks: Tasks {
+            forks: event(Event::Fork),
+            execs: event(Event::Exec),
+            exits: event(Event::Exit),
+        },
     }
 }
 

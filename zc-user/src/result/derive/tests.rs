@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     expect::Term,
+    measure::Tasks,
     transfer::{Plan, receive, style},
 };
 
@@ -21,6 +22,7 @@ fn empty() -> Sample {
         sites: BTreeMap::new(),
         faults_user: 0,
         faults_kernel: 0,
+        tasks: Tasks::default(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Sites that no style of the lab passes yet, each made to count a known number of bytes.
+//! What no style of the lab makes count, or only as 0, made to count a known number.
 
 use std::{
     fs,
@@ -9,6 +9,7 @@ use std::{
 };
 
 use rustix::{
+    mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap},
     net::{SendFlags, send},
     pipe::{SpliceFlags, pipe, splice},
     process::getpid,
@@ -107,4 +108,49 @@ fn splice_from_a_file_opened_with_o_direct_takes_the_copying_way() {
     let passed = |site| own.sites.get(&(site, IterClass::None)).map(|tally| tally.bytes);
     let ways = [passed(Site::CopySpliceRead), passed(Site::FilemapSpliceRead)];
     assert_eq!(ways, if has_copying_way { [Some(bytes), None] } else { [None, Some(bytes)] });
+}
+
+#[test]
+fn a_page_touched_for_the_first_time_is_a_fault_in_user_mode() {
+    const PAGE: usize = 4096;
+    // What counting itself costs in first touches is the same both times.
+    let faults = |pages: usize| {
+        let [own, _] = count(|| {
+            let fresh = Mapping::anonymous(pages * PAGE);
+            for page in 0..pages {
+                fresh.touch(page * PAGE);
+            }
+        });
+        own.faults_user
+    };
+    faults(64);
+    assert_eq!(faults(192) - faults(64), 128);
+}
+
+/// Memory that no page belongs to yet, and that is never backed by large ones.
+struct Mapping(*mut libc::c_void, usize);
+
+impl Mapping {
+    fn anonymous(bytes: usize) -> Self {
+        let (prot, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE);
+        // SAFETY: a new mapping at an address of the kernel's choice.
+        let start = unsafe { mmap_anonymous(std::ptr::null_mut(), bytes, prot, flags) }.unwrap();
+        // SAFETY: the mapping made above; the advice changes no content.
+        unsafe { madvise(start, bytes, Advice::LinuxNoHugepage) }.unwrap();
+        Self(start, bytes)
+    }
+
+    fn touch(&self, offset: usize) {
+        assert!(offset < self.1);
+        let byte = self.0.cast::<u8>().wrapping_add(offset);
+        // SAFETY: inside the mapping, which is writable.
+        unsafe { byte.write_volatile(1) };
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: the whole mapping, which nothing refers to any more.
+        unsafe { munmap(self.0, self.1) }.unwrap();
+    }
 }

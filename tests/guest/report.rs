@@ -42,10 +42,32 @@ pub(crate) struct Plan {
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "fields are there to be checked by parsing")]
 pub(crate) struct Completeness {
-    pub(crate) sites: Vec<BTreeMap<String, String>>,
-    pub(crate) recursion_misses: Option<u64>,
+    pub(crate) sites: Vec<BTreeMap<String, serde_json::Value>>,
+    pub(crate) lost: Lost,
+    pub(crate) calibration: String,
     #[serde(default)]
     pub(crate) problems: Vec<String>,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Lost {
+    #[serde(default)]
+    pub(crate) untold: bool,
+    pub(crate) recursion_misses: BTreeMap<String, u64>,
+    pub(crate) unfollowed_children: u64,
+    pub(crate) forgotten_owners: u64,
+}
+
+impl Lost {
+    pub(crate) fn nothing() -> Self {
+        Self {
+            untold: false,
+            recursion_misses: BTreeMap::new(),
+            unfollowed_children: 0,
+            forgotten_owners: 0,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -81,6 +103,8 @@ pub(crate) struct Run {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Side {
     pub(crate) copied: Copied<u64>,
+    pub(crate) aside: Option<u64>,
+    pub(crate) coverage: Option<Coverage>,
     pub(crate) copies_per_byte: Copied<f64>,
     pub(crate) mode_switches: Option<u64>,
     pub(crate) syscalls: Option<u64>,
@@ -95,6 +119,14 @@ impl Side {
     pub(crate) fn line(&self, quantity: &str) -> &Line {
         self.lines.iter().find(|line| line.quantity == quantity).expect("there is such a line")
     }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Coverage {
+    pub(crate) returned_bytes: u64,
+    pub(crate) explained_bytes: u64,
+    pub(crate) ratio: Option<f64>,
 }
 
 #[derive(Debug, Deserialize, PartialEq)]
@@ -158,5 +190,6 @@ pub(crate) struct Line {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Machine {
     pub(crate) kernel_to_kernel: u64,
+    pub(crate) aside: u64,
     pub(crate) sites: Vec<Site>,
 }

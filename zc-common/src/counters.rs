@@ -13,8 +13,8 @@ pub const SYSCALL_SLOTS: usize = 512;
 pub struct Group(u8);
 
 impl Group {
-    /// Nobody in particular: copies that may run in a softirq, on top of whichever task was
-    /// interrupted, counted for the whole machine while armed.
+    /// Nobody in particular: copies in a softirq, on top of whichever task was interrupted, of
+    /// socket buffers whose owner is not known; counted for the whole machine while armed.
     pub const MACHINE: Self = Self(0);
 
     /// The `n`th group of traced processes, from 1; `None` when there is no such group.
@@ -54,11 +54,15 @@ pub enum Event {
     Exec,
     /// A task that ended.
     Exit,
+    /// A child whose process id is beyond the table of groups: what it does is not counted.
+    Unfollowed,
+    /// A socket whose owner had to be forgotten, because another one took its place in the table.
+    OwnerForgotten,
 }
 
 impl Event {
     /// Room for events in [`Counters`].
-    pub const SLOTS: usize = 8;
+    pub const SLOTS: usize = 32;
 }
 
 /// All counters of one group on one CPU: one map value, so that one system call reads them all.
@@ -70,14 +74,14 @@ pub struct Counters {
     /// By system call number: returns, and bytes where a positive return value is a byte count.
     pub syscalls: [Tally; SYSCALL_SLOTS],
     /// By [`Site`] and [`IterClass`].
-    pub sites: [[Tally; IterClass::ALL.len()]; Site::SLOTS],
+    pub sites: [[Tally; IterClass::SLOTS]; Site::SLOTS],
     /// By [`Event`].
     pub events: [u64; Event::SLOTS],
 }
 
 const _: () = {
     assert!(size_of::<Tally>() == 16);
-    assert!(size_of::<Counters>() == 16 * 512 + 16 * 4 * 32 + 8 * 8);
+    assert!(size_of::<Counters>() == 16 * 512 + 16 * 8 * 64 + 8 * Event::SLOTS);
     assert!(size_of::<Counters>() <= 32 << 10);
 };
 
@@ -98,7 +102,7 @@ impl Default for Counters {
     fn default() -> Self {
         Self {
             syscalls: [Tally::default(); SYSCALL_SLOTS],
-            sites: [[Tally::default(); IterClass::ALL.len()]; Site::SLOTS],
+            sites: [[Tally::default(); IterClass::SLOTS]; Site::SLOTS],
             events: [0; Event::SLOTS],
         }
     }

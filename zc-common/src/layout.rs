@@ -5,6 +5,9 @@ use crate::site::Site;
 /// Process ids are below this on 64-bit kernels (`PID_MAX_LIMIT`, `include/linux/threads.h`).
 pub const PID_SLOTS: u32 = 4 << 20;
 
+/// Sockets whose owner is remembered; a power of two.
+pub const OWNER_SLOTS: u32 = 1 << 14;
+
 /// Offsets and numbers of the running kernel, read from its BTF by the user half and placed in
 /// the BPF object's `.rodata`, where the verifier knows them as constants. Rust has no CO-RE
 /// relocations; an offset baked in at build time would read the wrong field in silence.
@@ -15,14 +18,46 @@ pub struct Layout {
     pub iter_user: u64,
     /// Bit `n` is set when `enum iter_type` value `n` is a pipe.
     pub iter_pipe: u64,
-    /// Bytes: `struct iov_iter`, start of `iter_type`.
+    /// Bytes: `struct iov_iter`, start of `iter_type`; `type` up to 5.13.
     pub iter_type: u32,
+    /// The bits of that byte that are the type: up to 5.13 the lowest is the direction.
+    pub iter_mask: u32,
+    /// Bytes: `struct iov_iter`, start of `count`.
+    pub iter_count: u32,
     /// Bytes: `struct msghdr`, start of `msg_iter`.
     pub msg_iter: u32,
+    /// Bytes: `struct sk_buff`, start of `len`.
+    pub skb_len: u32,
     /// Bytes: `struct sk_buff`, start of `data_len`.
     pub skb_data_len: u32,
+    /// Bytes: `struct sk_buff`, start of `sk`.
+    pub skb_sk: u32,
+    /// Bytes: `struct sk_buff`, start of `cb`.
+    pub skb_cb: u32,
+    /// Bytes: `struct sk_buff`, start of `head`.
+    pub skb_head: u32,
+    /// Bytes: `struct sk_buff`, start of `end`, an offset from `head`.
+    pub skb_end: u32,
+    /// Bytes: `struct skb_shared_info`, start of `destructor_arg`.
+    pub shinfo_uarg: u32,
+    /// Bytes: `struct tcp_zerocopy_receive`, start of `length`.
+    pub zerocopy_length: u32,
+    /// Bytes: `struct vm_fault`, start of `page`.
+    pub vmf_page: u32,
+    /// Bytes: `struct vm_fault`, start of `cow_page`.
+    pub vmf_cow_page: u32,
+    /// Bytes: `struct vm_fault`, start of `pte`.
+    pub vmf_pte: u32,
+    /// Bytes: `struct vm_fault`, start of `orig_pte`.
+    pub vmf_orig_pte: u32,
     /// Bytes: `struct task_struct`, start of `tgid`.
     pub task_tgid: u32,
+    /// Parameters of `__skb_recv_udp`; 0 where it is absent.
+    pub udp_dequeue_params: u32,
+    /// Slots of the table of socket owners; a power of two.
+    pub owner_slots: u32,
+    /// Keeps the size a multiple of eight.
+    pub reserved: u32,
     /// Parameters of the function that each [`Site`] was attached to: a fexit program finds the
     /// return value behind them. 0 where the site is absent.
     pub params: [u32; Site::SLOTS],
@@ -34,14 +69,30 @@ impl Layout {
         iter_user: 0,
         iter_pipe: 0,
         iter_type: 0,
+        iter_mask: 0,
+        iter_count: 0,
         msg_iter: 0,
+        skb_len: 0,
         skb_data_len: 0,
+        skb_sk: 0,
+        skb_cb: 0,
+        skb_head: 0,
+        skb_end: 0,
+        shinfo_uarg: 0,
+        zerocopy_length: 0,
+        vmf_page: 0,
+        vmf_cow_page: 0,
+        vmf_pte: 0,
+        vmf_orig_pte: 0,
         task_tgid: 0,
+        udp_dequeue_params: 0,
+        owner_slots: 0,
+        reserved: 0,
         params: [0; Site::SLOTS],
     };
 }
 
-const _: () = assert!(size_of::<Layout>() == 2 * 8 + 4 * 4 + Site::SLOTS * 4);
+const _: () = assert!(size_of::<Layout>() == 2 * 8 + 20 * 4 + Site::SLOTS * 4);
 
 // SAFETY: repr(C), made of integers, every bit pattern is valid, no padding (size checked above).
 #[cfg(feature = "user")]

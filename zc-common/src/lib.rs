@@ -10,5 +10,5 @@ mod layout;
 mod site;
 
 pub use counters::{Counters, Event, GROUP_COUNT, Group, SYSCALL_SLOTS, Tally, syscall_slot};
-pub use layout::{Layout, PID_SLOTS};
+pub use layout::{Layout, OWNER_SLOTS, PID_SLOTS};
 pub use site::{IterClass, Site};

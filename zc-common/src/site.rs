@@ -9,8 +9,22 @@
 pub enum Site {
     /// Page cache → reader (`mm/filemap.c`).
     FilemapRead = 0,
+    /// Memory file (tmpfs, memfd) → reader (`mm/shmem.c`).
+    ShmemRead,
+    /// Direct I/O, finished: a device moved the bytes (`fs/iomap/direct-io.c`).
+    DirectIo,
+    /// The same on the short way for a read of one extent (`fs/iomap/direct-io.c`).
+    DirectSimpleRead,
+    /// Text that the kernel generates, as in `/proc` → reader (`fs/seq_file.c`).
+    SeqRead,
+    /// A kernel buffer → reader, in small special files (`fs/libfs.c`).
+    SimpleRead,
+    /// `/dev/zero` → reader: bytes written, none copied (`drivers/char/mem.c`).
+    ZeroFill,
     /// Writer → page cache (`mm/filemap.c`).
     GenericPerformWrite,
+    /// Writer → page cache, of file systems on iomap (`fs/iomap/buffered-io.c`).
+    IomapWrite,
     /// Sender → TCP socket buffer (`net/ipv4/tcp.c`).
     TcpSendmsg,
     /// Pages spliced into a socket buffer inside a send, 6.5 and later (`net/core/skbuff.c`).
@@ -19,12 +33,20 @@ pub enum Site {
     DoTcpSendpages,
     /// User pages pinned for `MSG_ZEROCOPY` inside a send (`net/core/skbuff.c`).
     SkbZerocopyIterStream,
+    /// Sender → UDP datagram (`net/ipv4/ip_output.c`).
+    IpGetfrag,
+    /// Sender → socket buffer of unix, packet and other sockets (`net/core/datagram.c`).
+    SkbFromIter,
     /// Socket buffer → receiver (`net/core/datagram.c`).
     SimpleCopyToIter,
-    /// Private copy of pages that a socket buffer only borrowed (`net/core/skbuff.c`).
-    SkbCopyUbufs,
-    /// Bytes copied out of a socket buffer inside the kernel (`net/core/skbuff.c`).
-    SkbCopyBits,
+    /// UDP datagram in one piece → receiver, IPv4 (`net/ipv4/udp.c`).
+    UdpRecv,
+    /// The same over IPv6 (`net/ipv6/udp.c`).
+    UdpRecv6,
+    /// Datagram → receiver, its checksum verified on the way (`net/core/datagram.c`).
+    CsumDatagram,
+    /// Received pages mapped into the receiver (`net/ipv4/tcp.c`).
+    TcpZerocopyReceive,
     /// Pipe → reader (`fs/pipe.c`).
     PipeRead,
     /// Writer → pipe (`fs/pipe.c`).
@@ -33,31 +55,78 @@ pub enum Site {
     CopySpliceRead,
     /// File → pipe by page reference (`mm/filemap.c`, before 6.5 `fs/splice.c`).
     FilemapSpliceRead,
+    /// Memory file → pipe by page reference, 6.5 and later (`mm/shmem.c`).
+    ShmemSpliceRead,
     /// Pipe → socket by page reference (`fs/splice.c`).
     SpliceToSocket,
+    /// Pipe → file, written by the file's own write (`fs/splice.c`).
+    FileSpliceWrite,
+    /// Private copy of pages that a socket buffer only borrowed (`net/core/skbuff.c`).
+    SkbCopyUbufs,
+    /// Bytes copied out of a socket buffer inside the kernel (`net/core/skbuff.c`).
+    SkbCopyBits,
+    /// The same, summed on the way (`net/core/skbuff.c`).
+    SkbCsumBits,
+    /// A whole socket buffer duplicated (`net/core/skbuff.c`).
+    SkbCopy,
+    /// The same with more room (`net/core/skbuff.c`).
+    SkbCopyExpand,
+    /// A socket buffer's linear part duplicated (`net/core/skbuff.c`).
+    PskbCopy,
+    /// Pages of a socket buffer moved into its linear part (`net/core/skbuff.c`).
+    PskbPullTail,
+    /// A shared page written to: copied before the write (`mm/memory.c`).
+    WpPage,
+    /// A private file page written to first: copied from the page cache (`mm/memory.c`).
+    CowFault,
+    /// Bounce buffer of a device that cannot reach the memory (`kernel/dma/swiotlb.c`).
+    SwiotlbBounce,
 }
 
 impl Site {
     /// Every site, in counter order.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 37] = [
         Self::FilemapRead,
+        Self::ShmemRead,
+        Self::DirectIo,
+        Self::DirectSimpleRead,
+        Self::SeqRead,
+        Self::SimpleRead,
+        Self::ZeroFill,
         Self::GenericPerformWrite,
+        Self::IomapWrite,
         Self::TcpSendmsg,
         Self::SkbSpliceFromIter,
         Self::DoTcpSendpages,
         Self::SkbZerocopyIterStream,
+        Self::IpGetfrag,
+        Self::SkbFromIter,
         Self::SimpleCopyToIter,
-        Self::SkbCopyUbufs,
-        Self::SkbCopyBits,
+        Self::UdpRecv,
+        Self::UdpRecv6,
+        Self::CsumDatagram,
+        Self::TcpZerocopyReceive,
         Self::PipeRead,
         Self::PipeWrite,
         Self::CopySpliceRead,
         Self::FilemapSpliceRead,
+        Self::ShmemSpliceRead,
         Self::SpliceToSocket,
+        Self::FileSpliceWrite,
+        Self::SkbCopyUbufs,
+        Self::SkbCopyBits,
+        Self::SkbCsumBits,
+        Self::SkbCopy,
+        Self::SkbCopyExpand,
+        Self::PskbCopy,
+        Self::PskbPullTail,
+        Self::WpPage,
+        Self::CowFault,
+        Self::SwiotlbBounce,
     ];
 
     /// Room for sites in [`crate::Counters`]; a power of two, so that an index can be masked.
-    pub const SLOTS: usize = 32;
+    pub const SLOTS: usize = 64;
 }
 
 const _: () = {
@@ -69,9 +138,10 @@ const _: () = {
     }
 };
 
-/// What the `struct iov_iter` of a copy points at, the one thing that tells a copy's direction.
+/// Where the bytes of a copy lie, the one thing that tells a copy's direction.
 ///
-/// Read from `iov_iter.iter_type` (`include/linux/uio.h`).
+/// Read from `iov_iter.iter_type` (`include/linux/uio.h`); for a socket buffer without an
+/// iterator, from its lengths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u32)]
 pub enum IterClass {
@@ -83,9 +153,17 @@ pub enum IterClass {
     Pipe,
     /// The site has no iterator.
     None,
+    /// Pages of a socket buffer: payload.
+    Paged,
+    /// The linear part of a socket buffer: headers; of a small datagram its payload too.
+    Linear,
 }
 
 impl IterClass {
     /// Every class, in counter order.
-    pub const ALL: [Self; 4] = [Self::User, Self::Kernel, Self::Pipe, Self::None];
+    pub const ALL: [Self; 6] =
+        [Self::User, Self::Kernel, Self::Pipe, Self::None, Self::Paged, Self::Linear];
+
+    /// Room for classes in [`crate::Counters`]; a power of two, so that an index can be masked.
+    pub const SLOTS: usize = 8;
 }

@@ -42,7 +42,7 @@ pub(crate) fn count_syscall(group: Group, slot: usize, bytes: u64) {
 pub(crate) fn count_site(group: Group, site: Site, class: IterClass, bytes: u64) {
     if let Some(counters) = COUNTERS.get_ptr_mut(u32::from(group.index())) {
         // SAFETY: the map value is valid; both enums are inside the array (checked in zc-common).
-        let tally = unsafe { &raw mut (*counters).sites[site as usize][class as usize & 3] };
+        let tally = unsafe { &raw mut (*counters).sites[site as usize][class as usize & 7] };
         add_tally(tally, bytes);
     }
 }

@@ -1,18 +1,29 @@
-//! The running kernel's offsets, as constants that the verifier can see.
+//! The running kernel's offsets, as constants that the verifier can see, and the few fields that
+//! are read with them.
 
 use zc_common::{IterClass, Layout, Site};
 
+use crate::memory::Tracked;
+
 /// Replaced in `.rodata` by the user half before loading.
 #[unsafe(no_mangle)]
-static LAYOUT: Layout = Layout::UNKNOWN;
+pub(crate) static LAYOUT: Layout = Layout::UNKNOWN;
 
-/// Reads one field of [`LAYOUT`]. Volatile, or the compiler would fold in the build-time zero.
+/// Reads a field of [`LAYOUT`]. Volatile, or the compiler would fold in the build-time zero.
+#[inline(always)]
+pub(crate) fn loaded<T: Copy>(field: &T) -> T {
+    // SAFETY: a reference is valid, aligned and initialised.
+    unsafe { core::ptr::from_ref(field).read_volatile() }
+}
+
+/// One field of [`LAYOUT`].
 macro_rules! layout {
     ($($field:tt)+) => {
-        // SAFETY: a valid, aligned, initialised static.
-        unsafe { core::ptr::read_volatile(&raw const $crate::layout::LAYOUT.$($field)+) }
+        $crate::layout::loaded(&$crate::layout::LAYOUT.$($field)+)
     };
 }
+
+pub(crate) use layout;
 
 /// Number of parameters of the kernel function under `site`.
 #[inline(always)]
@@ -20,17 +31,16 @@ pub(crate) fn params(site: Site) -> u32 {
     layout!(params[site as usize])
 }
 
-/// What an iterator of the kernel points at.
-///
-/// # Safety
-/// `iter` is a `struct iov_iter *` that the verifier tracks (an argument of the traced function,
-/// or a field of one): a bad address then reads as 0 instead of faulting.
+/// What a `struct iov_iter` points at.
 #[inline(always)]
-pub(crate) unsafe fn iter_class(iter: *const u8) -> IterClass {
-    let offset = layout!(iter_type) as usize;
-    // SAFETY: the caller vouches for `iter`; BTF gave the offset of the field.
-    let kind = unsafe { iter.wrapping_add(offset).read_volatile() };
-    let bit = 1u64 << (kind & 63);
+pub(crate) fn iter_class(iter: Tracked) -> IterClass {
+    class_of(iter.read(layout!(iter_type)))
+}
+
+/// What an iterator of the given `enum iter_type` points at.
+#[inline(always)]
+pub(crate) fn class_of(kind: u8) -> IterClass {
+    let bit = 1u64 << (u32::from(kind) & layout!(iter_mask) & 63);
     if layout!(iter_user) & bit != 0 {
         IterClass::User
     } else if layout!(iter_pipe) & bit != 0 {
@@ -40,35 +50,38 @@ pub(crate) unsafe fn iter_class(iter: *const u8) -> IterClass {
     }
 }
 
-/// The class of a message's iterator.
-///
-/// # Safety
-/// `msg` is a `struct msghdr *` that the verifier tracks.
+/// The class of the iterator of a `struct msghdr`.
 #[inline(always)]
-pub(crate) unsafe fn msg_class(msg: *const u8) -> IterClass {
-    let offset = layout!(msg_iter) as usize;
-    // SAFETY: `msg_iter` is embedded in the message, at the offset that BTF gave.
-    unsafe { iter_class(msg.wrapping_add(offset)) }
+pub(crate) fn msg_class(msg: Tracked) -> IterClass {
+    iter_class(msg.inner(layout!(msg_iter)))
 }
 
-/// Bytes of a socket buffer that lie in pages.
-///
-/// # Safety
-/// `skb` is a `struct sk_buff *` that the verifier tracks.
+/// Bytes that the iterator of a `struct msghdr` has left.
 #[inline(always)]
-pub(crate) unsafe fn skb_data_len(skb: *const u8) -> u64 {
-    let offset = layout!(skb_data_len) as usize;
-    // SAFETY: the caller vouches for `skb`; BTF gave the offset of the `unsigned int`.
-    u64::from(unsafe { skb.wrapping_add(offset).cast::<u32>().read_volatile() })
+pub(crate) fn msg_count(msg: Tracked) -> u64 {
+    msg.inner(layout!(msg_iter)).read(layout!(iter_count))
 }
 
-/// The process id (thread group) of a task.
-///
-/// # Safety
-/// `task` is a `struct task_struct *` that the verifier tracks.
+/// All bytes of a `struct sk_buff`.
 #[inline(always)]
-pub(crate) unsafe fn task_tgid(task: *const u8) -> u32 {
-    let offset = layout!(task_tgid) as usize;
-    // SAFETY: the caller vouches for `task`; BTF gave the offset of the `pid_t`.
-    unsafe { task.wrapping_add(offset).cast::<u32>().read_volatile() }
+pub(crate) fn skb_len(skb: Tracked) -> u64 {
+    u64::from(skb.read::<u32>(layout!(skb_len)))
+}
+
+/// Bytes of a `struct sk_buff` that lie in pages.
+#[inline(always)]
+pub(crate) fn skb_data_len(skb: Tracked) -> u64 {
+    u64::from(skb.read::<u32>(layout!(skb_data_len)))
+}
+
+/// Bytes of a `struct sk_buff` that lie in its linear part.
+#[inline(always)]
+pub(crate) fn skb_headlen(skb: Tracked) -> u64 {
+    skb_len(skb).wrapping_sub(skb_data_len(skb))
+}
+
+/// The process id (thread group) of a `struct task_struct`.
+#[inline(always)]
+pub(crate) fn task_tgid(task: Tracked) -> u32 {
+    task.read(layout!(task_tgid))
 }

@@ -17,6 +17,8 @@
 
 mod counters;
 mod layout;
+mod memory;
+mod owner;
 mod sites;
 mod switches;
 mod target;

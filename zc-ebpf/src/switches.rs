@@ -1,7 +1,6 @@
 //! Crossings between user and kernel mode.
 
 use aya_ebpf::{
-    helpers::bpf_probe_read_kernel,
     macros::{btf_tracepoint, raw_tracepoint},
     programs::{BtfTracePointContext, RawTracePointContext},
 };
@@ -9,12 +8,13 @@ use zc_common::{Event, Group, syscall_slot};
 
 use crate::{
     counters::{count_event, count_syscall},
+    memory::{Tracked, peek},
     target::counted_group,
 };
 
 /// Bytes into `struct pt_regs`: `orig_ax`, the system call's number. User-space ABI on x86-64
 /// (`arch/x86/include/uapi/asm/ptrace.h`), so it needs no BTF.
-const ORIG_AX: usize = 15 * 8;
+const ORIG_AX: u32 = 15 * 8;
 
 /// Counts a return of system call `nr`; an error moved no bytes.
 #[inline(always)]
@@ -27,10 +27,8 @@ fn count_return(group: Group, nr: i64, ret: i64) {
 #[btf_tracepoint(function = "sys_exit")]
 fn sys_exit(ctx: BtfTracePointContext) -> Option<()> {
     let group = counted_group()?;
-    let regs: *const u8 = ctx.arg(0);
-    // SAFETY: `TP_PROTO(struct pt_regs *regs, long ret)`, include/trace/events/syscalls.h.
-    let nr = unsafe { regs.wrapping_add(ORIG_AX).cast::<i64>().read_volatile() };
-    count_return(group, nr, ctx.arg(1));
+    // `TP_PROTO(struct pt_regs *regs, long ret)`, include/trace/events/syscalls.h.
+    count_return(group, Tracked(ctx.arg(0)).read(ORIG_AX), ctx.arg(1));
     Some(())
 }
 
@@ -40,9 +38,7 @@ fn sys_exit(ctx: BtfTracePointContext) -> Option<()> {
 fn raw_sys_exit(ctx: RawTracePointContext) -> Option<()> {
     let group = counted_group()?;
     let regs: *const u8 = ctx.arg(0);
-    // SAFETY: the helper checks the address; see `sys_exit` for the type.
-    let nr = unsafe { bpf_probe_read_kernel(regs.wrapping_add(ORIG_AX).cast::<i64>()).ok()? };
-    count_return(group, nr, ctx.arg(1));
+    count_return(group, peek(regs.wrapping_add(ORIG_AX as usize))?, ctx.arg(1));
     Some(())
 }
 

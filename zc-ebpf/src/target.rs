@@ -1,14 +1,17 @@
 //! Whom we trace: a process in `GROUPS`, and from then on its children.
 
 use aya_ebpf::{
-    helpers::bpf_get_current_pid_tgid,
     macros::{btf_tracepoint, map},
     maps::Array,
     programs::BtfTracePointContext,
 };
 use zc_common::{Event, Group, PID_SLOTS};
 
-use crate::{counters::count_event, layout::task_tgid};
+use crate::{
+    counters::count_event,
+    layout::task_tgid,
+    memory::{Slot, Tracked, current_tgid},
+};
 
 /// The group of each process id, a byte each, eight to a value; 0 means not traced.
 ///
@@ -27,17 +30,9 @@ pub(crate) fn armed() -> bool {
     ARMED.get(0).is_some_and(|armed| *armed != 0)
 }
 
-/// Process id of the task on the CPU, as the initial PID namespace numbers it.
 #[inline(always)]
-fn current_tgid() -> u32 {
-    (bpf_get_current_pid_tgid() >> 32) as u32
-}
-
-#[inline(always)]
-fn group_byte(tgid: u32) -> Option<*mut u8> {
-    let octet = GROUPS.get_ptr_mut(tgid >> 3)?;
-    // SAFETY: the index is below the eight bytes of the value.
-    Some(unsafe { octet.cast::<u8>().add((tgid & 7) as usize) })
+fn group_byte(tgid: u32) -> Option<Slot<u8>> {
+    Slot::byte(&GROUPS, tgid)
 }
 
 /// The group of the task on the CPU, when it is traced and counting is on.
@@ -45,9 +40,7 @@ fn group_byte(tgid: u32) -> Option<*mut u8> {
 /// Valid in process context only: in a softirq the task on the CPU is whoever was interrupted.
 #[inline(always)]
 pub(crate) fn counted_group() -> Option<Group> {
-    let group = group_byte(current_tgid())?;
-    // SAFETY: a valid map value.
-    let group = Group::traced(unsafe { group.read() })?;
+    let group = Group::traced(group_byte(current_tgid())?.get())?;
     armed().then_some(group)
 }
 
@@ -55,16 +48,16 @@ pub(crate) fn counted_group() -> Option<Group> {
 /// traced process had before.
 #[btf_tracepoint(function = "sched_process_fork")]
 fn process_fork(ctx: BtfTracePointContext) -> Option<()> {
-    let child: *const u8 = ctx.arg(1);
-    // SAFETY: `TP_PROTO(struct task_struct *parent, struct task_struct *child)`,
+    // `TP_PROTO(struct task_struct *parent, struct task_struct *child)`,
     // include/trace/events/sched.h.
-    let child = unsafe { task_tgid(child) };
+    let child = task_tgid(Tracked(ctx.arg(1)));
     let parent = current_tgid();
-    // SAFETY: a valid map value.
-    let group = unsafe { group_byte(parent)?.read() };
+    let group = group_byte(parent)?.get();
     if child != parent {
-        // SAFETY: a valid map value; one byte is stored whole.
-        unsafe { group_byte(child)?.write(group) };
+        match group_byte(child) {
+            Some(byte) => byte.set(group),
+            None => count_event(counted_group()?, Event::Unfollowed),
+        }
     }
     if let Some(group) = counted_group() {
         count_event(group, Event::Fork);

@@ -1,25 +1,67 @@
-//! Buffered file reads and writes.
+//! File reads and writes.
 
 use aya_ebpf::{macros::fexit, programs::FExitContext};
 use zc_common::Site;
 
-use super::{count_current, count_iter, return_value};
-use crate::layout::iter_class;
+use super::{count_bare, count_current, count_iter, return_value};
+use crate::{layout::iter_class, memory::Tracked};
 
-/// `ssize_t filemap_read(struct kiocb *, struct iov_iter *, ssize_t already_read)`.
+/// `ssize_t filemap_read(struct kiocb *, struct iov_iter *, ssize_t already_read)`;
+/// `generic_file_buffered_read` up to 5.11.
 #[fexit]
 fn filemap_read(ctx: FExitContext) -> Option<()> {
-    let iter: *const u8 = ctx.arg(1);
     let already_read: i64 = ctx.arg(2);
     // It returns `already_read` plus what it read itself, or an error.
     let bytes = return_value(&ctx, Site::FilemapRead) - already_read;
-    // SAFETY: argument 1 is a `struct iov_iter *`.
-    count_current(Site::FilemapRead, || unsafe { iter_class(iter) }, bytes)
+    count_current(Site::FilemapRead, || iter_class(Tracked(ctx.arg(1))), bytes)
 }
 
-/// `ssize_t generic_perform_write(struct kiocb *, struct iov_iter *)`.
+/// `ssize_t generic_perform_write(struct kiocb *, struct iov_iter *)`; up to 5.17 the first is a
+/// `struct file *`.
 #[fexit]
 fn generic_perform_write(ctx: FExitContext) -> Option<()> {
-    // SAFETY: argument 1 is a `struct iov_iter *`.
-    unsafe { count_iter(&ctx, Site::GenericPerformWrite, 1) }
+    count_iter(&ctx, Site::GenericPerformWrite, 1)
+}
+
+/// `ssize_t iomap_file_buffered_write(struct kiocb *, struct iov_iter *, …)`.
+#[fexit]
+fn iomap_file_buffered_write(ctx: FExitContext) -> Option<()> {
+    count_iter(&ctx, Site::IomapWrite, 1)
+}
+
+/// `ssize_t shmem_file_read_iter(struct kiocb *, struct iov_iter *)`.
+#[fexit]
+fn shmem_file_read_iter(ctx: FExitContext) -> Option<()> {
+    count_iter(&ctx, Site::ShmemRead, 1)
+}
+
+/// `ssize_t seq_read_iter(struct kiocb *, struct iov_iter *)`.
+#[fexit]
+fn seq_read_iter(ctx: FExitContext) -> Option<()> {
+    count_iter(&ctx, Site::SeqRead, 1)
+}
+
+/// `ssize_t read_iter_zero(struct kiocb *, struct iov_iter *)`.
+#[fexit]
+fn read_iter_zero(ctx: FExitContext) -> Option<()> {
+    count_iter(&ctx, Site::ZeroFill, 1)
+}
+
+/// `ssize_t simple_read_from_buffer(void __user *to, size_t, loff_t *, const void *, size_t)`.
+#[fexit]
+fn simple_read_from_buffer(ctx: FExitContext) -> Option<()> {
+    count_bare(&ctx, Site::SimpleRead)
+}
+
+/// `ssize_t iomap_dio_complete(struct iomap_dio *)`. Not `iomap_dio_rw`: it has seven parameters
+/// from 5.16 on, and kernels before 6.6 refuse programs on more than six.
+#[fexit]
+fn iomap_dio_complete(ctx: FExitContext) -> Option<()> {
+    count_bare(&ctx, Site::DirectIo)
+}
+
+/// `ssize_t iomap_dio_simple_complete(struct iomap_dio_simple *)`.
+#[fexit]
+fn iomap_dio_simple_complete(ctx: FExitContext) -> Option<()> {
+    count_bare(&ctx, Site::DirectSimpleRead)
 }

@@ -11,14 +11,17 @@ use zc_common::{Group, IterClass, Site};
 use crate::{
     counters::count_site,
     layout::{iter_class, params},
+    memory::Tracked,
     target,
 };
 
 mod file;
+mod memory;
 mod pipe;
 mod skb;
 mod socket;
 mod splice;
+mod udp;
 
 /// The return value of the traced function, whose place depends on its number of parameters.
 ///
@@ -26,6 +29,7 @@ mod splice;
 #[inline(always)]
 fn return_value(ctx: &FExitContext, site: Site) -> i64 {
     match params(site) {
+        1 => word::<1>(ctx),
         2 => word::<2>(ctx),
         3 => word::<3>(ctx),
         4 => word::<4>(ctx),
@@ -71,15 +75,11 @@ fn count_current(site: Site, class: impl FnOnce() -> IterClass, bytes: i64) -> O
     Some(())
 }
 
-/// Counts a pass whose return value is the bytes and whose argument `n` is the iterator.
-///
-/// # Safety
-/// That argument is a `struct iov_iter *`.
+/// Counts a pass whose return value is the bytes and whose argument `n` is the
+/// `struct iov_iter *`.
 #[inline(always)]
-unsafe fn count_iter(ctx: &FExitContext, site: Site, n: usize) -> Option<()> {
-    let iter: *const u8 = ctx.arg(n);
-    // SAFETY: the caller vouches for the argument.
-    count_current(site, || unsafe { iter_class(iter) }, return_value(ctx, site))
+fn count_iter(ctx: &FExitContext, site: Site, n: usize) -> Option<()> {
+    count_current(site, || iter_class(Tracked(ctx.arg(n))), return_value(ctx, site))
 }
 
 /// The same for a function without an iterator.
@@ -88,10 +88,10 @@ fn count_bare(ctx: &FExitContext, site: Site) -> Option<()> {
     count_current(site, || IterClass::None, return_value(ctx, site))
 }
 
-/// Counts a pass that may be in a softirq, for nobody in particular.
+/// Counts a pass on nobody's behalf.
 #[inline(always)]
-fn count_machine(site: Site, bytes: u64) {
+fn count_machine(site: Site, class: IterClass, bytes: u64) {
     if target::armed() {
-        count_site(Group::MACHINE, site, IterClass::None, bytes);
+        count_site(Group::MACHINE, site, class, bytes);
     }
 }

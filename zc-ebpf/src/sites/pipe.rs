@@ -8,13 +8,11 @@ use super::count_iter;
 /// `ssize_t pipe_read(struct kiocb *, struct iov_iter *to)`; `anon_pipe_read` in newer kernels.
 #[fexit]
 fn pipe_read(ctx: FExitContext) -> Option<()> {
-    // SAFETY: argument 1 is a `struct iov_iter *`.
-    unsafe { count_iter(&ctx, Site::PipeRead, 1) }
+    count_iter(&ctx, Site::PipeRead, 1)
 }
 
 /// `ssize_t pipe_write(struct kiocb *, struct iov_iter *from)`; `anon_pipe_write` in newer kernels.
 #[fexit]
 fn pipe_write(ctx: FExitContext) -> Option<()> {
-    // SAFETY: argument 1 is a `struct iov_iter *`.
-    unsafe { count_iter(&ctx, Site::PipeWrite, 1) }
+    count_iter(&ctx, Site::PipeWrite, 1)
 }

@@ -1,27 +1,108 @@
-//! Copies inside the network stack, often in a softirq on top of an uninvolved task.
+//! Copies inside the network stack, often in a softirq on top of an uninvolved task: charged to
+//! the socket's owner.
 
-use aya_ebpf::{macros::fexit, programs::FExitContext};
-use zc_common::Site;
+use aya_ebpf::{
+    macros::{fentry, fexit},
+    programs::{FEntryContext, FExitContext},
+};
+use zc_common::{IterClass, Site};
 
-use super::{count_machine, return_int};
-use crate::layout::skb_data_len;
+use super::{return_int, return_value};
+use crate::{
+    counters::count_site,
+    layout::{skb_data_len, skb_headlen, skb_len},
+    memory::Tracked,
+    owner::owner_of,
+    target,
+};
+
+/// Counts `bytes` of `skb` for its owner.
+#[inline(always)]
+fn count_owner(skb: Tracked, site: Site, class: IterClass, bytes: u64) {
+    if bytes > 0 && target::armed() {
+        count_site(owner_of(skb), site, class, bytes);
+    }
+}
+
+/// Counts `len` bytes of `skb` from `offset` on, the linear part and the pages apart.
+#[inline(always)]
+fn count_range(skb: Tracked, site: Site, offset: i32, len: i32) {
+    if !target::armed() {
+        return;
+    }
+    let headlen = skb_headlen(skb).cast_signed();
+    // A negative offset reaches the headers that were pulled off.
+    let (offset, len) = (i64::from(offset), i64::from(len));
+    // Not `clamp`: its panic is a loop, which the verifier refuses.
+    let linear = (headlen - offset).min(len).max(0);
+    count_owner(skb, site, IterClass::Linear, linear.cast_unsigned());
+    count_owner(skb, site, IterClass::Paged, (len - linear).cast_unsigned());
+}
 
 /// `int skb_copy_ubufs(struct sk_buff *, gfp_t)`: replaces all borrowed pages by copies, so the
-/// paged length is what it copied.
-#[fexit]
-fn skb_copy_ubufs(ctx: FExitContext) {
-    let skb: *const u8 = ctx.arg(0);
-    if return_int(&ctx, Site::SkbCopyUbufs) == 0 {
-        // SAFETY: argument 0 is a `struct sk_buff *`.
-        count_machine(Site::SkbCopyUbufs, unsafe { skb_data_len(skb) });
-    }
+/// paged length is what it copies. At its entry, because at its exit the lender is forgotten. A
+/// failure (no memory) drops the packet, which is then sent and copied again.
+#[fentry]
+fn skb_copy_ubufs(ctx: FEntryContext) {
+    let skb = Tracked(ctx.arg(0));
+    count_owner(skb, Site::SkbCopyUbufs, IterClass::Paged, skb_data_len(skb));
 }
 
 /// `int skb_copy_bits(const struct sk_buff *, int offset, void *to, int len)`.
 #[fexit]
 fn skb_copy_bits(ctx: FExitContext) {
-    let len: i32 = ctx.arg(3);
+    let skb = Tracked(ctx.arg(0));
     if return_int(&ctx, Site::SkbCopyBits) == 0 {
-        count_machine(Site::SkbCopyBits, u64::try_from(len).unwrap_or(0));
+        count_range(skb, Site::SkbCopyBits, ctx.arg(1), ctx.arg(3));
+    }
+}
+
+/// `__wsum skb_copy_and_csum_bits(const struct sk_buff *, int offset, u8 *to, int len)`: cannot
+/// fail.
+#[fexit]
+fn skb_copy_and_csum_bits(ctx: FExitContext) {
+    let skb = Tracked(ctx.arg(0));
+    count_range(skb, Site::SkbCsumBits, ctx.arg(1), ctx.arg(3));
+}
+
+/// Counts all of the buffer in argument 0 when the function returned a pointer.
+#[inline(always)]
+fn whole(ctx: &FExitContext, site: Site) {
+    let skb = Tracked(ctx.arg(0));
+    if return_value(ctx, site) != 0 {
+        count_owner(skb, site, IterClass::None, skb_len(skb));
+    }
+}
+
+/// `struct sk_buff *skb_copy(const struct sk_buff *, gfp_t)`: by `skb_copy_bits`.
+#[fexit]
+fn skb_copy(ctx: FExitContext) {
+    whole(&ctx, Site::SkbCopy);
+}
+
+/// `struct sk_buff *skb_copy_expand(const struct sk_buff *, int, int, gfp_t)`: by `skb_copy_bits`.
+#[fexit]
+fn skb_copy_expand(ctx: FExitContext) {
+    whole(&ctx, Site::SkbCopyExpand);
+}
+
+/// `struct sk_buff *__pskb_copy_fclone(struct sk_buff *, int, gfp_t, bool)`: copies the linear
+/// part itself and shares the pages.
+#[fexit]
+fn __pskb_copy_fclone(ctx: FExitContext) {
+    let skb = Tracked(ctx.arg(0));
+    if return_value(&ctx, Site::PskbCopy) != 0 {
+        count_owner(skb, Site::PskbCopy, IterClass::Linear, skb_headlen(skb));
+    }
+}
+
+/// `void *__pskb_pull_tail(struct sk_buff *, int delta)`: linearising, by `skb_copy_bits`.
+#[fexit]
+fn __pskb_pull_tail(ctx: FExitContext) {
+    let skb = Tracked(ctx.arg(0));
+    let delta: i32 = ctx.arg(1);
+    if return_value(&ctx, Site::PskbPullTail) != 0 {
+        let bytes = u64::try_from(delta).unwrap_or(0);
+        count_owner(skb, Site::PskbPullTail, IterClass::None, bytes);
     }
 }

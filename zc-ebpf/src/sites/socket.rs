@@ -1,40 +1,51 @@
 //! Sending and receiving in process context.
 
 use aya_ebpf::{macros::fexit, programs::FExitContext};
-use zc_common::Site;
+use zc_common::{IterClass, Site};
 
-use super::{count_bare, count_current, count_iter, return_int};
-use crate::layout::msg_class;
+use super::{count_bare, count_current, count_iter, return_int, return_value};
+use crate::{
+    layout::{class_of, iter_class, layout, msg_class},
+    memory::{Tracked, peek},
+    owner::own,
+    target::counted_group,
+};
 
 /// `int tcp_sendmsg_locked(struct sock *, struct msghdr *, size_t)`: all that a send accepted,
 /// copied or not; the two sites below are inside it and count what was not copied.
 #[fexit]
 fn tcp_sendmsg_locked(ctx: FExitContext) -> Option<()> {
-    let msg: *const u8 = ctx.arg(1);
+    own(ctx.arg(0), counted_group()?);
     let bytes = return_int(&ctx, Site::TcpSendmsg);
-    // SAFETY: argument 1 is a `struct msghdr *`.
-    count_current(Site::TcpSendmsg, || unsafe { msg_class(msg) }, bytes)
+    count_current(Site::TcpSendmsg, || msg_class(Tracked(ctx.arg(1))), bytes)
 }
 
-/// `ssize_t skb_splice_from_iter(struct sk_buff *, struct iov_iter *, ssize_t maxsize, …)`.
+/// `ssize_t skb_splice_from_iter(struct sk_buff *, struct iov_iter *, ssize_t maxsize, …)`. Inside
+/// a TCP send the buffer has no socket yet (`tcp_stream_alloc_skb`), and the send counts the bytes
+/// as well; a unix or UDP socket's buffer has (`sock_alloc_send_pskb`), and nobody else counts
+/// them.
 #[fexit]
 fn skb_splice_from_iter(ctx: FExitContext) -> Option<()> {
-    // SAFETY: argument 1 is a `struct iov_iter *`.
-    unsafe { count_iter(&ctx, Site::SkbSpliceFromIter, 1) }
+    let (skb, iter) = (Tracked(ctx.arg(0)), Tracked(ctx.arg(1)));
+    let bytes = return_value(&ctx, Site::SkbSpliceFromIter);
+    let class = || match skb.read::<u64>(layout!(skb_sk)) {
+        0 => iter_class(iter),
+        _ => IterClass::None,
+    };
+    count_current(Site::SkbSpliceFromIter, class, bytes)
 }
 
 /// `int skb_zerocopy_iter_stream(struct sock *, struct sk_buff *, struct msghdr *, int, …)`.
 #[fexit]
 fn skb_zerocopy_iter_stream(ctx: FExitContext) -> Option<()> {
-    let msg: *const u8 = ctx.arg(2);
     let bytes = return_int(&ctx, Site::SkbZerocopyIterStream);
-    // SAFETY: argument 2 is a `struct msghdr *`.
-    count_current(Site::SkbZerocopyIterStream, || unsafe { msg_class(msg) }, bytes)
+    count_current(Site::SkbZerocopyIterStream, || msg_class(Tracked(ctx.arg(2))), bytes)
 }
 
 /// `ssize_t do_tcp_sendpages(struct sock *, struct page *, int, size_t, int)`: no iterator.
 #[fexit]
 fn do_tcp_sendpages(ctx: FExitContext) -> Option<()> {
+    own(ctx.arg(0), counted_group()?);
     count_bare(&ctx, Site::DoTcpSendpages)
 }
 
@@ -42,6 +53,45 @@ fn do_tcp_sendpages(ctx: FExitContext) -> Option<()> {
 /// a socket buffer, for datagrams and TCP alike.
 #[fexit]
 fn simple_copy_to_iter(ctx: FExitContext) -> Option<()> {
-    // SAFETY: argument 3 is a `struct iov_iter *`.
-    unsafe { count_iter(&ctx, Site::SimpleCopyToIter, 3) }
+    count_iter(&ctx, Site::SimpleCopyToIter, 3)
+}
+
+/// `int ip_generic_getfrag(void *from, char *to, int offset, int len, int odd, struct sk_buff *)`:
+/// a part of a UDP datagram, all or nothing; `from` is the `struct msghdr *`.
+#[fexit]
+fn ip_generic_getfrag(ctx: FExitContext) -> Option<()> {
+    let (from, len): (*const u8, i32) = (ctx.arg(0), ctx.arg(3));
+    let group = counted_group()?;
+    if return_int(&ctx, Site::IpGetfrag) < 0 {
+        return None;
+    }
+    let sock: *const u8 = Tracked(ctx.arg(5)).read(layout!(skb_sk));
+    if !sock.is_null() {
+        own(sock, group);
+    }
+    // The argument is a `void *`, so the verifier does not track it.
+    let kind = peek(from.wrapping_add((layout!(msg_iter) + layout!(iter_type)) as usize))?;
+    count_current(Site::IpGetfrag, || class_of(kind), i64::from(len))
+}
+
+/// `int skb_copy_datagram_from_iter(struct sk_buff *, int offset, struct iov_iter *, int len)`: all
+/// or nothing.
+#[fexit]
+fn skb_copy_datagram_from_iter(ctx: FExitContext) -> Option<()> {
+    let len: i32 = ctx.arg(3);
+    if return_int(&ctx, Site::SkbFromIter) < 0 {
+        return None;
+    }
+    count_current(Site::SkbFromIter, || iter_class(Tracked(ctx.arg(2))), i64::from(len))
+}
+
+/// `int tcp_zerocopy_receive(struct sock *, struct tcp_zerocopy_receive *, …)`: says in `length`
+/// how many bytes it mapped.
+#[fexit]
+fn tcp_zerocopy_receive(ctx: FExitContext) -> Option<()> {
+    if return_int(&ctx, Site::TcpZerocopyReceive) < 0 {
+        return None;
+    }
+    let bytes: u32 = Tracked(ctx.arg(1)).read(layout!(zerocopy_length));
+    count_current(Site::TcpZerocopyReceive, || IterClass::None, i64::from(bytes))
 }

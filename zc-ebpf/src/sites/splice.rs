@@ -23,3 +23,15 @@ fn filemap_splice_read(ctx: FExitContext) -> Option<()> {
 fn splice_to_socket(ctx: FExitContext) -> Option<()> {
     count_bare(&ctx, Site::SpliceToSocket)
 }
+
+/// `ssize_t shmem_file_splice_read(…)` with the same parameters.
+#[fexit]
+fn shmem_file_splice_read(ctx: FExitContext) -> Option<()> {
+    count_bare(&ctx, Site::ShmemSpliceRead)
+}
+
+/// `ssize_t iter_file_splice_write(…)` with the parameters of `splice_to_socket`.
+#[fexit]
+fn iter_file_splice_write(ctx: FExitContext) -> Option<()> {
+    count_bare(&ctx, Site::FileSpliceWrite)
+}

@@ -71,6 +71,9 @@ pub(super) struct Args {
     /// Leave a site out, to see what cannot be told without it; may be repeated
     #[arg(long, value_name = "SITE", value_parser = PossibleValuesParser::new(SITES.iter().map(|row| row.program)))]
     disable_site: Vec<String>,
+    /// Believe the probes without checking them with known transfers first
+    #[arg(long)]
+    no_calibrate: bool,
     /// Give up after so many seconds
     #[arg(long, default_value_t = 900, value_name = "SECONDS")]
     timeout: u64,
@@ -148,6 +151,7 @@ impl Args {
             port: self.port,
             disabled: disabled(&self.disable_site),
             guesses: self.predict.clone(),
+            calibrate: !self.no_calibrate,
         })
     }
 }

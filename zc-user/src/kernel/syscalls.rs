@@ -39,6 +39,17 @@ pub fn returns_bytes(number: usize) -> bool {
     )
 }
 
+/// How many ends the bytes of system call `number` pass in the kernel: both where one call takes
+/// them from a file and gives them to another, none where it only duplicates references, otherwise
+/// one (the other end is the caller's memory, or the pipe of a splice).
+pub fn ends(number: usize) -> u64 {
+    match Sysno::new(number) {
+        Some(Sysno::sendfile | Sysno::copy_file_range) => 2,
+        Some(Sysno::tee) => 0,
+        _ => 1,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,6 +60,12 @@ mod tests {
         assert!(!returns_bytes(Sysno::mmap as usize));
         assert!(!returns_bytes(Sysno::open as usize));
         assert!(!returns_bytes(511));
+    }
+
+    #[test]
+    fn a_call_between_two_files_has_both_ends_in_the_kernel() {
+        let calls = [Sysno::read, Sysno::splice, Sysno::sendfile, Sysno::tee];
+        assert_eq!(calls.map(|call| ends(call as usize)), [1, 1, 2, 0]);
     }
 
     #[test]

@@ -8,10 +8,10 @@ use zc_common::{Group, Site};
 use crate::{
     expect::{Guess, Side, Verdict},
     kernel::facts::Kernel,
-    measure::{Engine, Window},
+    measure::{Engine, Loss, Window, calibrate},
     probes::attach::{Probes, Status, sees},
     result::{
-        Completeness, LabReport, PlanReport, RunReport, StyleReport, Tier,
+        Calibration, Completeness, LabReport, PlanReport, RunReport, StyleReport, Tier,
         derive::{self, RunInput, SideInput},
     },
     transfer::{
@@ -48,6 +48,8 @@ pub struct Options {
     pub disabled: Vec<Site>,
     /// Predictions in place of the formulas'.
     pub guesses: Vec<Guess>,
+    /// Check the sites with known transfers first.
+    pub calibrate: bool,
 }
 
 /// Payload bytes when nothing else is said.
@@ -84,9 +86,11 @@ pub fn run(
 ) -> Result<LabReport> {
     progress.doing("attaching probes");
     let probes = Probes::attach(&options.disabled)?;
-    let mut lab =
-        Lab { options, payload, running, progress, engine: Engine::new(probes), lost: Some(0) };
+    let mut engine = Engine::new(probes);
     progress.step();
+    let calibration = calibration(options, payload, &mut engine, progress)?;
+    let loss = Loss::default();
+    let mut lab = Lab { options, payload, running, progress, engine, calibration, loss };
     let mut styles = Vec::new();
     for style in &options.styles {
         progress.doing(style.name);
@@ -102,9 +106,26 @@ pub fn run(
     Ok(lab.report(styles))
 }
 
-/// The groups of the two sides.
+/// Checks the sites, unless told not to.
+fn calibration(
+    options: &Options,
+    payload: &Payload,
+    engine: &mut Engine,
+    progress: &dyn Progress,
+) -> Result<Calibration> {
+    if !options.calibrate {
+        return Ok(Calibration::Skipped);
+    }
+    progress.doing("calibrating");
+    let miscounts = calibrate(engine, payload, CALIBRATION)?;
+    engine.distrust(&miscounts);
+    Ok(if miscounts.is_empty() { Calibration::Passed } else { Calibration::Failed })
+}
+
+/// The groups of the two sides, and of the known transfers.
 const SENDER: Group = group(1);
 const RECEIVER: Group = group(2);
+const CALIBRATION: Group = group(3);
 
 const fn group(n: u8) -> Group {
     match Group::traced(n) {
@@ -119,8 +140,9 @@ struct Lab<'a> {
     running: &'a Running,
     progress: &'a dyn Progress,
     engine: Engine,
-    /// Counts lost in all runs so far.
-    lost: Option<u64>,
+    calibration: Calibration,
+    /// What all runs so far lost.
+    loss: Loss,
 }
 
 impl Lab<'_> {
@@ -150,7 +172,7 @@ impl Lab<'_> {
         let mut empty = Window::new(&mut self.engine, &groups, None);
         session.run(&mut empty)?;
         let empty = empty.counted()?;
-        self.lost = both(self.lost, empty.lost);
+        self.loss = self.loss.clone().and(&empty.loss);
         self.progress.step();
         let mut runs = Vec::new();
         for _ in 0..self.options.repeat {
@@ -158,14 +180,14 @@ impl Lab<'_> {
             let mut window = Window::new(&mut self.engine, &groups, cold);
             let delivered = session.run(&mut window)?;
             let counted = window.counted()?;
-            self.lost = both(self.lost, counted.lost);
+            self.loss = self.loss.clone().and(&counted.loss);
             let input = RunInput {
                 style: style.name,
                 bytes: plan.bytes,
                 hash: &self.payload.hash,
                 delivered: &delivered,
                 statuses: self.statuses(),
-                lost: both(counted.lost, empty.lost),
+                loss: &counted.loss.clone().and(&empty.loss),
                 guesses: &self.options.guesses,
                 machine: &counted.samples[&Group::MACHINE],
             };
@@ -188,7 +210,7 @@ impl Lab<'_> {
 
     fn report(self, styles: Vec<StyleReport>) -> LabReport {
         let kernel = Kernel::running();
-        let mut problems = self.problems();
+        let mut problems = self.problems(&styles);
         if let Some(why) = self.running.stopped() {
             problems.push(why);
         }
@@ -210,7 +232,8 @@ impl Lab<'_> {
             },
             completeness: Completeness {
                 sites: derive::site_statuses(self.statuses()),
-                recursion_misses: self.lost,
+                lost: self.loss,
+                calibration: self.calibration,
                 problems,
             },
             styles,
@@ -218,16 +241,28 @@ impl Lab<'_> {
     }
 
     /// What was relied on and not seen, or lost.
-    fn problems(&self) -> Vec<String> {
+    fn problems(&self, styles: &[StyleReport]) -> Vec<String> {
         let jobs = jobs(self.options.styles.iter().copied());
         let unseen = jobs.into_iter().filter_map(|job| sees(self.statuses(), job).err());
-        unseen.chain(derive::loss(self.lost)).collect()
+        let uncovered = styles.iter().flat_map(uncovered);
+        unseen.chain(self.loss.reasons()).chain(uncovered).collect()
     }
 }
 
-/// Counts lost in two windows together; unknown if either is.
-fn both(one: Option<u64>, other: Option<u64>) -> Option<u64> {
-    one.zip(other).map(|(one, other)| one + other)
+/// Bytes that system calls of `style` moved past every site.
+fn uncovered(style: &StyleReport) -> Vec<String> {
+    let sides = [(Side::Sender, &style.run.sender), (Side::Receiver, &style.run.receiver)];
+    let partly = sides.iter().filter_map(|(side, report)| {
+        let coverage = report.coverage.filter(|coverage| !coverage.is_complete())?;
+        Some(format!(
+            "{} {}: system calls moved {} bytes, the sites explain {}",
+            style.style,
+            side.name(),
+            coverage.returned_bytes,
+            coverage.explained_bytes
+        ))
+    });
+    partly.collect()
 }
 
 /// What was used to observe: no site at all leaves the tracepoints.

@@ -1,5 +1,8 @@
 //! Raw counts: watch processes, arm, disarm, read.
 
+mod calibrate;
+mod filter;
+mod loss;
 mod window;
 
 use std::collections::BTreeMap;
@@ -8,12 +11,17 @@ use anyhow::{Context, Result, anyhow};
 use aya::maps::{Array, PerCpuArray};
 use zc_common::{Counters, Event, Group, IterClass, PID_SLOTS, Site, Tally};
 
-use crate::{kernel::syscalls::returns_bytes, probes::attach::Probes};
+use crate::{
+    kernel::syscalls::returns_bytes,
+    probes::attach::{Probes, Status},
+};
 
+pub use calibrate::{Miscount, calibrate};
+pub use loss::Loss;
 pub use window::Window;
 
 /// The counters of one group over one run: a raw sample.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sample {
     /// By system call number; only those that were called. Bytes only of calls that return bytes.
     pub syscalls: BTreeMap<usize, Tally>,
@@ -25,6 +33,10 @@ pub struct Sample {
     pub faults_kernel: u64,
     /// Processes and threads started, programs started in them, and tasks ended.
     pub tasks: Tasks,
+    /// Children that could not be followed.
+    pub unfollowed: u64,
+    /// Sockets whose owner was forgotten.
+    pub forgotten_owners: u64,
 }
 
 /// The life of the tasks of a group.
@@ -65,7 +77,18 @@ impl Engine {
         &self.probes
     }
 
-    /// Puts process `pid`, and whatever it starts from now on, into `group`.
+    /// Does not rely on the sites that miscount.
+    pub fn distrust(&mut self, miscounts: &[Miscount]) {
+        for Miscount { site, moved, counted } in miscounts {
+            let status = &mut self.probes.sites[*site as usize];
+            if let Status::Attached { function } = *status {
+                *status = Status::Miscounts { function, moved: *moved, counted: *counted };
+            }
+        }
+    }
+
+    /// Puts process `pid`, and whatever it starts from now on, into `group`; [`Group::MACHINE`]
+    /// ends that.
     pub fn watch(&mut self, pid: u32, group: Group) -> Result<()> {
         if pid >= PID_SLOTS {
             return Err(anyhow!("process id {pid} is out of range"));
@@ -172,6 +195,8 @@ fn difference(after: &Counters, before: &Counters) -> Sample {
             execs: event(Event::Exec),
             exits: event(Event::Exit),
         },
+        unfollowed: event(Event::Unfollowed),
+        forgotten_owners: event(Event::OwnerForgotten),
     }
 }
 

@@ -5,15 +5,18 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use zc_common::Group;
 
-use super::{Engine, Sample};
-use crate::transfer::{payload::Payload, session};
+use super::{Engine, Loss, Sample};
+use crate::{
+    probes::misses::Misses,
+    transfer::{payload::Payload, session},
+};
 
 /// What was counted while a window was open.
 pub struct Counted {
     /// By group.
     pub samples: BTreeMap<Group, Sample>,
-    /// Counts lost meanwhile; `None` where the kernel does not tell.
-    pub lost: Option<u64>,
+    /// Counts lost meanwhile.
+    pub loss: Loss,
 }
 
 /// Arms the engine before a run and disarms it after.
@@ -21,14 +24,14 @@ pub struct Window<'a> {
     engine: &'a mut Engine,
     groups: &'a [Group],
     cold: Option<&'a Payload>,
-    misses: Option<u64>,
+    misses: Misses,
     counted: Option<Counted>,
 }
 
 impl<'a> Window<'a> {
     /// Counts for `groups`; drops the payload from the page cache first when `cold` names it.
     pub fn new(engine: &'a mut Engine, groups: &'a [Group], cold: Option<&'a Payload>) -> Self {
-        Self { engine, groups, cold, misses: None, counted: None }
+        Self { engine, groups, cold, misses: Misses::Untold, counted: None }
     }
 
     /// What was counted, once it is closed.
@@ -49,8 +52,14 @@ impl session::Window for Window<'_> {
     fn close(&mut self) -> Result<()> {
         let samples = self.engine.disarm()?;
         let misses = self.engine.probes().recursion_misses()?;
-        let lost = misses.zip(self.misses).map(|(after, before)| after - before);
-        self.counted = Some(Counted { samples, lost });
+        let sum = |of: fn(&Sample) -> u64| samples.values().map(of).sum();
+        let loss = Loss {
+            untold: misses == Misses::Untold,
+            recursion_misses: misses.since(&self.misses),
+            unfollowed_children: sum(|sample| sample.unfollowed),
+            forgotten_owners: sum(|sample| sample.forgotten_owners),
+        };
+        self.counted = Some(Counted { samples, loss });
         Ok(())
     }
 }

@@ -1,18 +1,19 @@
 //! Loads the BPF object and attaches it, recording what each probe became.
 
-use std::os::fd::AsFd;
+use std::{collections::BTreeMap, os::fd::AsFd};
 
 use aya::{
     Btf, Ebpf, EbpfLoader, include_bytes_aligned,
-    programs::{BtfTracePoint, FExit, Program, ProgramError, RawTracePoint},
+    programs::{BtfTracePoint, FEntry, FExit, Program, ProgramError, RawTracePoint},
 };
 use serde::Serialize;
 use thiserror::Error;
 use zc_common::Site;
 
 use super::{
-    catalogue::{Job, SITES},
+    catalogue::{Aid, At, Entry, Job, SITES},
     log::KernelLog,
+    misses::Misses,
     resolve::{Resolved, resolve},
 };
 use crate::kernel::{bpf_info, btf::BtfError, caps::Caps};
@@ -76,6 +77,15 @@ pub enum Status {
         /// The kernel's own words.
         reason: String,
     },
+    /// Attached, but a known transfer gave another number: not relied on.
+    Miscounts {
+        /// The kernel function.
+        function: &'static str,
+        /// Bytes of the known transfer.
+        moved: u64,
+        /// Bytes that were counted.
+        counted: u64,
+    },
     /// Left out on request.
     Disabled,
 }
@@ -86,6 +96,7 @@ pub struct Probes {
     pub ebpf: Ebpf,
     /// By [`Site`].
     pub sites: Vec<Status>,
+    skips_nested: bool,
     /// What the programs log.
     pub log: KernelLog,
 }
@@ -105,7 +116,7 @@ impl Probes {
         attach_tracepoints(&mut ebpf, &btf)?;
         let sites = attach_sites(&mut ebpf, &btf, &resolved, disabled);
         let log = KernelLog::open(&mut ebpf);
-        Ok(Self { ebpf, sites, log })
+        Ok(Self { ebpf, sites, skips_nested: resolved.skips_nested, log })
     }
 
     /// Loads and attaches a raw tracepoint only: all that the boundary tier needs.
@@ -114,17 +125,21 @@ impl Probes {
         attach_raw(&mut ebpf, "raw_sys_exit", "sys_exit")
     }
 
-    /// Recursion misses of every loaded program, summed: each is a count that was lost.
-    /// `None` where the kernel does not report them.
-    pub fn recursion_misses(&self) -> Result<Option<u64>, std::io::Error> {
-        let mut sum = Some(0);
-        for (_, program) in self.ebpf.programs() {
+    /// Skipped runs of every loaded program since loading.
+    pub fn recursion_misses(&self) -> Result<Misses, std::io::Error> {
+        if !self.skips_nested {
+            return Ok(Misses::Never);
+        }
+        let mut told = BTreeMap::new();
+        for (name, program) in self.ebpf.programs() {
             if let Ok(fd) = program.fd() {
-                let misses = bpf_info::recursion_misses(fd.as_fd())?;
-                sum = sum.zip(misses).map(|(sum, misses)| sum + misses);
+                let Some(misses) = bpf_info::recursion_misses(fd.as_fd())? else {
+                    return Ok(Misses::Untold);
+                };
+                told.insert(name.to_owned(), misses);
             }
         }
-        Ok(sum)
+        Ok(Misses::Told(told))
     }
 }
 
@@ -147,6 +162,11 @@ pub fn sees(statuses: &[Status], job: Job) -> Result<(), String> {
             Status::Absent => {}
             Status::Refused { function, reason } => {
                 return Err(format!("the kernel refused {function}: {reason}"));
+            }
+            Status::Miscounts { function, moved, counted } => {
+                return Err(format!(
+                    "{function} does not count right here: {moved} bytes passed, {counted} counted"
+                ));
             }
             Status::Disabled => return Err(format!("{} is disabled", row.program)),
         }
@@ -185,6 +205,7 @@ fn attach_raw(ebpf: &mut Ebpf, program: &str, name: &'static str) -> Result<(), 
 }
 
 fn attach_sites(ebpf: &mut Ebpf, btf: &Btf, resolved: &Resolved, disabled: &[Site]) -> Vec<Status> {
+    let mut aids = BTreeMap::new();
     SITES
         .iter()
         .map(|row| {
@@ -194,16 +215,48 @@ fn attach_sites(ebpf: &mut Ebpf, btf: &Btf, resolved: &Resolved, disabled: &[Sit
             if disabled.contains(&row.site) {
                 return Status::Disabled;
             }
-            let attached = with_program(ebpf, row.program, |program: &mut FExit| {
-                program.load(function, btf)?;
-                program.attach().map(drop)
-            });
-            match attached {
+            match attach_site(ebpf, btf, row, function, &mut aids) {
                 Ok(()) => Status::Attached { function },
                 Err(reason) => Status::Refused { function, reason },
             }
         })
         .collect()
+}
+
+/// Attaches what a site cannot do without, once for all sites, and then the site.
+fn attach_site(
+    ebpf: &mut Ebpf,
+    btf: &Btf,
+    row: &Entry,
+    function: &'static str,
+    aids: &mut BTreeMap<&'static str, Result<(), String>>,
+) -> Result<(), String> {
+    for Aid { program, function, at } in row.aids {
+        aids.entry(program)
+            .or_insert_with(|| attach_at(ebpf, btf, program, function, *at))
+            .clone()
+            .map_err(|reason| format!("its aid {function}: {reason}"))?;
+    }
+    attach_at(ebpf, btf, row.program, function, row.at)
+}
+
+fn attach_at(
+    ebpf: &mut Ebpf,
+    btf: &Btf,
+    program: &str,
+    function: &str,
+    at: At,
+) -> Result<(), String> {
+    match at {
+        At::Entry => with_program(ebpf, program, |program: &mut FEntry| {
+            program.load(function, btf)?;
+            program.attach().map(drop)
+        }),
+        At::Exit => with_program(ebpf, program, |program: &mut FExit| {
+            program.load(function, btf)?;
+            program.attach().map(drop)
+        }),
+    }
 }
 
 /// Runs `attach` on the program called `name`; the error is the kernel's, in a line.

@@ -1,7 +1,12 @@
 //! The declarative table of sites. Attaching, `zc doctor`, results and docs all read it.
 
+mod effects;
+mod table;
+
 use serde::Serialize;
 use zc_common::{IterClass, Site};
+
+pub use table::SITES;
 
 /// Which way the CPU moved payload bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -28,8 +33,25 @@ pub enum Effect {
     Copy(Direction),
     /// Each byte was counted as copied by an enclosing site, but was handed on by reference.
     Spared(Direction),
+    /// Copied, but no payload that a program moved: packet headers, a page made private.
+    Aside(Direction),
+    /// Written by the CPU without being read from anywhere: zeros.
+    Filled,
     /// No copy here: the bytes were handed on by reference, or are counted at another site.
     Passed,
+}
+
+/// Which end of a system call's way the bytes at a site are. What a call says that it moved must
+/// have passed one of each end that it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// Where they come from.
+    Source,
+    /// Where they go.
+    Sink,
+    /// Neither: inside another site, or not a part of a call.
+    Inner,
 }
 
 /// Functions that do the same job on different kernels. A count is complete when one of the job's
@@ -39,20 +61,38 @@ pub enum Effect {
 pub enum Job {
     /// Page cache → reader.
     PageCacheRead,
+    /// Memory file → reader.
+    MemoryFileRead,
+    /// A device reads or writes the program's own pages.
+    DirectIo,
+    /// Generated text → reader.
+    GeneratedRead,
+    /// Zeros → reader.
+    ZeroFill,
     /// Writer → page cache.
     BufferedWrite,
+    /// The same on file systems that use iomap.
+    IomapWrite,
     /// Sender → TCP.
     TcpSend,
-    /// Pages handed to TCP instead of copied.
+    /// Pages handed to a socket instead of copied.
     TcpHandOn,
     /// User pages pinned by TCP instead of copied.
     TcpZerocopy,
+    /// Sender → UDP.
+    UdpSend,
+    /// Sender → other sockets.
+    SocketSend,
     /// Socket buffer → receiver.
     SocketReceive,
-    /// The copy that a receiver of borrowed pages forces.
-    SkbOwn,
-    /// Copies of buffer parts, such as headers or the payload for a NIC without gather.
-    SkbGather,
+    /// UDP datagram in one piece → receiver.
+    UdpReceive,
+    /// The same over IPv6.
+    Udp6Receive,
+    /// Datagram → receiver with its checksum.
+    CsumReceive,
+    /// Received pages mapped instead of copied.
+    TcpMapped,
     /// Pipe → reader.
     PipeRead,
     /// Writer → pipe.
@@ -61,8 +101,24 @@ pub enum Job {
     SpliceReadCopy,
     /// File → pipe by reference.
     SpliceRead,
+    /// Memory file → pipe by reference.
+    MemoryFileSplice,
     /// Pipe → socket.
     SpliceSend,
+    /// Pipe → file.
+    SpliceWrite,
+    /// The copy that a receiver of borrowed pages forces.
+    SkbOwn,
+    /// Copies of buffer parts, such as headers or the payload for a NIC without gather.
+    SkbGather,
+    /// The same with a checksum.
+    SkbCsum,
+    /// Whole buffers duplicated or flattened.
+    SkbDuplicate,
+    /// Pages that can no longer be shared.
+    CopyOnWrite,
+    /// Bounce buffers.
+    Bounce,
 }
 
 /// In what context the function may run.
@@ -71,8 +127,29 @@ pub enum Job {
 pub enum Context {
     /// Only on behalf of the task on the CPU, which the bytes are counted for.
     Process,
-    /// Also in a softirq, on top of an uninvolved task: counted for the whole machine.
+    /// Also in a softirq, on top of an uninvolved task: counted for the owner of the socket, and
+    /// where none is known for the whole machine.
     Any,
+}
+
+/// Where in the traced function the program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// Before it: what is counted is gone afterwards.
+    Entry,
+    /// After it: the return value counts.
+    Exit,
+}
+
+/// A probe that a site cannot do without, and that counts nothing itself.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Aid {
+    /// The BPF program.
+    pub program: &'static str,
+    /// The kernel function.
+    pub function: &'static str,
+    /// Where in it.
+    pub at: At,
 }
 
 /// One row of the catalogue.
@@ -84,198 +161,23 @@ pub struct Entry {
     pub program: &'static str,
     /// Kernel functions to try, newest name first; the first one that this kernel has is used.
     pub functions: &'static [&'static str],
+    /// Where in it.
+    pub at: At,
+    /// What else has to be attached.
+    pub aids: &'static [Aid],
     /// What it does.
     pub job: Job,
     /// Who is charged.
     pub context: Context,
     /// What bytes through each [`IterClass`] mean.
     pub effect: fn(IterClass) -> Effect,
+    /// Which end of a call they are.
+    pub end: fn(IterClass) -> End,
     /// One line for people.
     pub meaning: &'static str,
     /// The kernel file that it was read from.
     pub source: &'static str,
 }
-
-use Direction::{KernelToKernel, KernelToUser, UserToKernel};
-
-/// Bytes that leave the kernel's buffer.
-fn outward(class: IterClass) -> Effect {
-    if class == IterClass::User { Effect::Copy(KernelToUser) } else { Effect::Copy(KernelToKernel) }
-}
-
-/// Bytes that enter the kernel's buffer.
-fn inward(class: IterClass) -> Effect {
-    if class == IterClass::User { Effect::Copy(UserToKernel) } else { Effect::Copy(KernelToKernel) }
-}
-
-/// Bytes that an enclosing [`inward`] site counted although they were not copied.
-fn spared(class: IterClass) -> Effect {
-    if class == IterClass::User {
-        Effect::Spared(UserToKernel)
-    } else {
-        Effect::Spared(KernelToKernel)
-    }
-}
-
-/// Page-cache reads: a pipe takes a reference to the page (`copy_page_to_iter_pipe`,
-/// lib/iov_iter.c up to 6.4), where every other target gets a copy.
-fn page_cache(class: IterClass) -> Effect {
-    if class == IterClass::Pipe { Effect::Passed } else { outward(class) }
-}
-
-/// No copy of its own.
-fn passed(_class: IterClass) -> Effect {
-    Effect::Passed
-}
-
-/// A copy between kernel buffers, without an iterator.
-fn within(_class: IterClass) -> Effect {
-    Effect::Copy(KernelToKernel)
-}
-
-/// The table, in counter order. CONTRIBUTING.md says how to add a row.
-pub const SITES: [Entry; Site::ALL.len()] = [
-    Entry {
-        site: Site::FilemapRead,
-        program: "filemap_read",
-        functions: &["filemap_read", "generic_file_buffered_read"],
-        job: Job::PageCacheRead,
-        context: Context::Process,
-        effect: page_cache,
-        meaning: "page cache to reader",
-        source: "mm/filemap.c",
-    },
-    Entry {
-        site: Site::GenericPerformWrite,
-        program: "generic_perform_write",
-        functions: &["generic_perform_write"],
-        job: Job::BufferedWrite,
-        context: Context::Process,
-        effect: inward,
-        meaning: "writer to page cache",
-        source: "mm/filemap.c",
-    },
-    Entry {
-        site: Site::TcpSendmsg,
-        program: "tcp_sendmsg_locked",
-        functions: &["tcp_sendmsg_locked"],
-        job: Job::TcpSend,
-        context: Context::Process,
-        effect: inward,
-        meaning: "sender to TCP socket buffer",
-        source: "net/ipv4/tcp.c",
-    },
-    Entry {
-        site: Site::SkbSpliceFromIter,
-        program: "skb_splice_from_iter",
-        functions: &["skb_splice_from_iter"],
-        job: Job::TcpHandOn,
-        context: Context::Process,
-        effect: spared,
-        meaning: "pages handed to a socket buffer, not copied",
-        source: "net/core/skbuff.c",
-    },
-    Entry {
-        site: Site::DoTcpSendpages,
-        program: "do_tcp_sendpages",
-        functions: &["do_tcp_sendpages"],
-        job: Job::TcpHandOn,
-        context: Context::Process,
-        effect: passed,
-        meaning: "pages handed to a TCP socket buffer, not copied",
-        source: "net/ipv4/tcp.c",
-    },
-    Entry {
-        site: Site::SkbZerocopyIterStream,
-        program: "skb_zerocopy_iter_stream",
-        functions: &["skb_zerocopy_iter_stream"],
-        job: Job::TcpZerocopy,
-        context: Context::Process,
-        effect: spared,
-        meaning: "user pages pinned by a socket buffer, not copied",
-        source: "net/core/skbuff.c",
-    },
-    Entry {
-        site: Site::SimpleCopyToIter,
-        program: "simple_copy_to_iter",
-        functions: &["simple_copy_to_iter"],
-        job: Job::SocketReceive,
-        context: Context::Process,
-        effect: outward,
-        meaning: "socket buffer to receiver",
-        source: "net/core/datagram.c",
-    },
-    Entry {
-        site: Site::SkbCopyUbufs,
-        program: "skb_copy_ubufs",
-        functions: &["skb_copy_ubufs"],
-        job: Job::SkbOwn,
-        context: Context::Any,
-        effect: within,
-        meaning: "private copy of pages that a socket buffer borrowed",
-        source: "net/core/skbuff.c",
-    },
-    Entry {
-        site: Site::SkbCopyBits,
-        program: "skb_copy_bits",
-        functions: &["skb_copy_bits"],
-        job: Job::SkbGather,
-        context: Context::Any,
-        effect: within,
-        meaning: "part of a socket buffer copied out",
-        source: "net/core/skbuff.c",
-    },
-    Entry {
-        site: Site::PipeRead,
-        program: "pipe_read",
-        functions: &["anon_pipe_read", "pipe_read"],
-        job: Job::PipeRead,
-        context: Context::Process,
-        effect: outward,
-        meaning: "pipe to reader",
-        source: "fs/pipe.c",
-    },
-    Entry {
-        site: Site::PipeWrite,
-        program: "pipe_write",
-        functions: &["anon_pipe_write", "pipe_write"],
-        job: Job::PipeWrite,
-        context: Context::Process,
-        effect: inward,
-        meaning: "writer to pipe",
-        source: "fs/pipe.c",
-    },
-    Entry {
-        site: Site::CopySpliceRead,
-        program: "copy_splice_read",
-        functions: &["copy_splice_read"],
-        job: Job::SpliceReadCopy,
-        context: Context::Process,
-        effect: passed,
-        meaning: "file to pipe by copy; the copy is counted where the file is read",
-        source: "fs/splice.c",
-    },
-    Entry {
-        site: Site::FilemapSpliceRead,
-        program: "filemap_splice_read",
-        functions: &["filemap_splice_read", "generic_file_splice_read"],
-        job: Job::SpliceRead,
-        context: Context::Process,
-        effect: passed,
-        meaning: "page cache to pipe by reference",
-        source: "mm/filemap.c",
-    },
-    Entry {
-        site: Site::SpliceToSocket,
-        program: "splice_to_socket",
-        functions: &["splice_to_socket", "generic_splice_sendpage"],
-        job: Job::SpliceSend,
-        context: Context::Process,
-        effect: passed,
-        meaning: "pipe to socket; a copy, if any, is counted where the socket sends",
-        source: "fs/splice.c",
-    },
-];
 
 /// The row of `site`.
 pub fn entry(site: Site) -> &'static Entry {
@@ -283,37 +185,4 @@ pub fn entry(site: Site) -> &'static Entry {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_stand_in_counter_order() {
-        for (row, site) in SITES.iter().zip(Site::ALL) {
-            assert_eq!(row.site, site);
-        }
-    }
-
-    #[test]
-    fn only_a_page_cache_read_into_a_pipe_is_free() {
-        let read = |class| (entry(Site::FilemapRead).effect)(class);
-        assert_eq!(read(IterClass::User), Effect::Copy(KernelToUser));
-        assert_eq!(read(IterClass::Kernel), Effect::Copy(KernelToKernel));
-        assert_eq!(read(IterClass::Pipe), Effect::Passed);
-        assert_eq!(
-            (entry(Site::SimpleCopyToIter).effect)(IterClass::Pipe),
-            Effect::Copy(KernelToKernel)
-        );
-    }
-
-    #[test]
-    fn what_may_run_in_a_softirq_is_never_charged_to_a_process() {
-        for row in SITES.iter().filter(|row| row.context == Context::Any) {
-            assert_eq!(
-                (row.effect)(IterClass::None),
-                Effect::Copy(KernelToKernel),
-                "{}",
-                row.program
-            );
-        }
-    }
-}
+mod tests;

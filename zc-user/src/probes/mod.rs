@@ -4,4 +4,5 @@
 pub mod attach;
 pub mod catalogue;
 pub mod log;
+pub mod misses;
 pub mod resolve;

@@ -1,7 +1,7 @@
 //! What the running kernel has: function names, parameter counts, field offsets. All from its
 //! BTF, never from its version.
 
-use zc_common::{Layout, Site};
+use zc_common::{Layout, OWNER_SLOTS, Site};
 
 use super::catalogue::SITES;
 use crate::kernel::btf::{Btf, BtfError};
@@ -12,6 +12,20 @@ const USER_ITERATORS: [&str; 2] = ["ITER_UBUF", "ITER_IOVEC"];
 /// The one that means a pipe, up to 6.4.
 const PIPE_ITERATOR: &str = "ITER_PIPE";
 
+/// What else is looked up besides the functions of the catalogue.
+const TYPES: [&str; 10] = [
+    "bpf_prog",
+    "iov_iter",
+    "iter_type",
+    "msghdr",
+    "sk_buff",
+    "skb_shared_info",
+    "task_struct",
+    "tcp_zerocopy_receive",
+    "vm_fault",
+    "__skb_recv_udp",
+];
+
 /// The catalogue as the running kernel has it.
 #[derive(Debug)]
 pub struct Resolved {
@@ -19,22 +33,64 @@ pub struct Resolved {
     pub layout: Layout,
     /// By [`Site`]: the function to attach to, `None` when this kernel has none of its names.
     pub functions: [Option<&'static str>; Site::ALL.len()],
+    /// Whether the kernel skips a program that already runs on the CPU.
+    pub skips_nested: bool,
 }
 
 /// Looks everything up in `/sys/kernel/btf/vmlinux`.
 pub fn resolve() -> Result<Resolved, BtfError> {
-    let mut wanted = vec!["iov_iter", "iter_type", "msghdr", "sk_buff", "task_struct"];
+    let mut wanted = TYPES.to_vec();
     wanted.extend(SITES.iter().flat_map(|row| row.functions));
     resolve_in(&Btf::from_kernel(&wanted)?)
 }
 
 fn resolve_in(btf: &Btf) -> Result<Resolved, BtfError> {
-    let mut layout = Layout {
-        iter_type: btf.offset("iov_iter", "iter_type")?,
+    let mut layout = offsets(btf)?;
+    iterators(btf, &mut layout)?;
+    let mut functions = [None; Site::ALL.len()];
+    for (index, row) in SITES.iter().enumerate() {
+        for &name in row.functions {
+            if let Some(params) = btf.params(name)? {
+                functions[index] = Some(name);
+                layout.params[index] = params;
+                break;
+            }
+        }
+    }
+    // The flag that it checks, 5.12 and later.
+    let skips_nested = btf.offset("bpf_prog", "active").is_ok();
+    Ok(Resolved { layout, functions, skips_nested })
+}
+
+fn offsets(btf: &Btf) -> Result<Layout, BtfError> {
+    Ok(Layout {
+        iter_count: btf.offset("iov_iter", "count")?,
         msg_iter: btf.offset("msghdr", "msg_iter")?,
+        skb_len: btf.offset("sk_buff", "len")?,
         skb_data_len: btf.offset("sk_buff", "data_len")?,
+        skb_sk: btf.offset("sk_buff", "sk")?,
+        skb_cb: btf.offset("sk_buff", "cb")?,
+        skb_head: btf.offset("sk_buff", "head")?,
+        skb_end: btf.offset("sk_buff", "end")?,
+        shinfo_uarg: btf.offset("skb_shared_info", "destructor_arg")?,
+        zerocopy_length: btf.offset("tcp_zerocopy_receive", "length")?,
+        vmf_page: btf.offset("vm_fault", "page")?,
+        vmf_cow_page: btf.offset("vm_fault", "cow_page")?,
+        vmf_pte: btf.offset("vm_fault", "pte")?,
+        vmf_orig_pte: btf.offset("vm_fault", "orig_pte")?,
         task_tgid: btf.offset("task_struct", "tgid")?,
+        udp_dequeue_params: btf.params("__skb_recv_udp")?.unwrap_or(0),
+        owner_slots: OWNER_SLOTS,
         ..Layout::UNKNOWN
+    })
+}
+
+/// Where an iterator's type stands and what its values mean.
+fn iterators(btf: &Btf, layout: &mut Layout) -> Result<(), BtfError> {
+    (layout.iter_type, layout.iter_mask) = match btf.offset("iov_iter", "iter_type") {
+        Ok(offset) => (offset, 0xff),
+        // Up to 5.13 it is `type`, whose lowest bit says READ or WRITE.
+        Err(missing) => (btf.offset("iov_iter", "type").map_err(|_| missing)?, 0xfe),
     };
     for (name, value) in btf.enumerators("iter_type")? {
         // The kernel half masks with 63, and so must this.
@@ -48,15 +104,5 @@ fn resolve_in(btf: &Btf) -> Result<Resolved, BtfError> {
     if layout.iter_user == 0 {
         return Err(BtfError::Missing(format!("enumerator {}", USER_ITERATORS.join(" or "))));
     }
-    let mut functions = [None; Site::ALL.len()];
-    for (index, row) in SITES.iter().enumerate() {
-        for &name in row.functions {
-            if let Some(params) = btf.params(name)? {
-                functions[index] = Some(name);
-                layout.params[index] = params;
-                break;
-            }
-        }
-    }
-    Ok(Resolved { layout, functions })
+    Ok(())
 }

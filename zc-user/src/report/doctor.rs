@@ -61,6 +61,9 @@ fn status(status: &Status) -> String {
         Status::Attached { function } => format!("attached to {function}"),
         Status::Absent => "absent".into(),
         Status::Refused { function, reason } => format!("{function} refused: {reason}"),
+        Status::Miscounts { function, moved, counted } => {
+            format!("{function} miscounts: {moved} bytes passed, {counted} counted")
+        }
         Status::Disabled => "disabled".into(),
     }
 }

@@ -7,7 +7,7 @@ use comfy_table::Cell;
 use super::text::{bytes, finished, head, number, ratio, table, verdict};
 use crate::{
     expect::Quantity,
-    result::{Copied, LabReport, Line, RunReport, SideReport, StyleReport},
+    result::{Calibration, Copied, LabReport, Line, RunReport, SideReport, StyleReport},
 };
 
 /// The whole report: what ran where, each style's lines, then the table of all.
@@ -35,6 +35,11 @@ pub fn text(report: &LabReport, colour: bool) -> String {
     summary(&mut out, report, colour);
     for problem in &report.completeness.problems {
         let _ = writeln!(out, "incomplete: {problem}");
+    }
+    match report.completeness.calibration {
+        Calibration::Passed => {}
+        Calibration::Failed => out.push_str("calibration failed: see what is incomplete\n"),
+        Calibration::Skipped => out.push_str("not calibrated (--no-calibrate)\n"),
     }
     let complete = if report.complete { "complete, no count was lost" } else { "not complete" };
     let _ = writeln!(out, "{}; {complete}", report.verdict);
@@ -108,6 +113,9 @@ fn notes(out: &mut String, name: &str, side: &SideReport) {
             let _ = writeln!(out, "  {name}: {}", items.join("; "));
         }
     }
+    if let Some(bytes) = side.aside.filter(|bytes| *bytes > 0) {
+        let _ = writeln!(out, "  {name}: {bytes} bytes copied beside the payload, such as headers");
+    }
     if let Some(faults) = side.page_faults.kernel.filter(|faults| *faults > 0) {
         let _ = writeln!(
             out,
@@ -118,14 +126,14 @@ fn notes(out: &mut String, name: &str, side: &SideReport) {
 
 fn machine(run: &RunReport) -> String {
     run.machine.as_ref().map_or_else(
-        || "; copies inside the network stack not observed".to_owned(),
+        || "; copies in softirqs not observed".to_owned(),
         |machine| {
             let sites =
                 machine.sites.iter().map(|site| format!("{} {}", site.function, site.bytes));
             let sites = sites.collect::<Vec<_>>().join(", ");
             let list = if sites.is_empty() { sites } else { format!(" ({sites})") };
             format!(
-                "; copied inside the network stack, whole machine: {} bytes{list}",
+                "; copied in softirqs, on behalf of this run: {} bytes{list}",
                 machine.kernel_to_kernel
             )
         },

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use zc_common::{IterClass, Site, Tally};
 
 use super::{
-    Copied, Line, MachineReport, PageFaults, RunReport, SideReport, SiteReport, SiteStatus,
-    SyscallReport,
+    Copied, Coverage, Line, MachineReport, PageFaults, RunReport, SideReport, SiteReport,
+    SiteStatus, SyscallReport,
 };
 use crate::{
     expect::{Cost, Guess, Quantity, Side, Verdict, term},
     kernel::syscalls,
-    measure::Sample,
+    measure::{Loss, Sample},
     probes::{
         attach::{Status, sees},
-        catalogue::{Context, Direction, Effect, Job, SITES, entry},
+        catalogue::{Direction, Effect, End, Job, SITES, entry},
     },
     transfer::session::Delivered,
 };
@@ -48,8 +48,8 @@ pub struct RunInput<'a> {
     pub delivered: &'a Delivered,
     /// By [`Site`].
     pub statuses: &'a [Status],
-    /// Counts lost during this run; `None` when the kernel does not tell.
-    pub lost: Option<u64>,
+    /// Counts lost during this run.
+    pub loss: &'a Loss,
     /// Somebody's predictions in place of the formulas'.
     pub guesses: &'a [Guess],
     /// The group of copies that belong to no process.
@@ -64,8 +64,11 @@ pub fn run(input: &RunInput<'_>, sender: &SideInput<'_>, receiver: &SideInput<'_
     let lines = sender.lines.iter().chain(&receiver.lines).map(|line| line.verdict);
     let delivered = input.delivered.sent == input.bytes && input.delivered.received == input.bytes;
     let transfer = if hash_ok && delivered { Verdict::Verified } else { Verdict::Refuted };
+    let sides = [&sender, &receiver];
+    let covered = sides.iter().all(|side| side.coverage.is_some_and(Coverage::is_complete));
+    let covered = if covered { Verdict::Verified } else { Verdict::NotObserved };
     RunReport {
-        verdict: lines.fold(transfer, Verdict::max),
+        verdict: lines.fold(transfer.max(covered), Verdict::max),
         moved_bytes: input.delivered.received,
         hash_ok,
         sender,
@@ -85,6 +88,8 @@ fn side(input: &RunInput<'_>, side: &SideInput<'_>) -> SideReport {
     let per_byte = |bytes: u64| bytes as f64 / input.bytes as f64;
     SideReport {
         copied,
+        aside: net.aside(),
+        coverage: net.coverage(),
         copies_per_byte: Copied::from_fn(|direction| copied.get(direction).map(per_byte)),
         mode_switches: net.mode_switches().ok(),
         syscalls: net.syscalls().ok(),
@@ -136,7 +141,7 @@ struct Net {
 impl Net {
     fn new(side: &SideInput<'_>, input: &RunInput<'_>) -> Self {
         let (run, empty) = (side.run, side.empty);
-        if let Some(reason) = unusable(run, empty, input.lost) {
+        if let Some(reason) = unusable(run, empty, input.loss) {
             return Self {
                 syscalls: Err(reason.clone()),
                 sites: Err(reason.clone()),
@@ -176,18 +181,30 @@ impl Net {
         }
         feeding.try_for_each(|job| sees(statuses, *job))?;
         let sites = self.sites.as_ref().map_err(Clone::clone)?;
-        let sum = |wanted: Effect| -> u64 {
-            let passes =
-                sites.iter().filter(|((site, _), _)| entry(*site).context == Context::Process);
-            passes
-                .filter(|((site, class), _)| (entry(*site).effect)(*class) == wanted)
-                .map(|(_, tally)| tally.bytes)
-                .sum()
-        };
+        let sum = |wanted| sum_of(sites, |effect| effect == wanted);
         let (copied, spared) = (sum(Effect::Copy(direction)), sum(Effect::Spared(direction)));
         copied.checked_sub(spared).ok_or_else(|| {
             format!("sites disagree: {spared} bytes handed on, of {copied} that were sent")
         })
+    }
+
+    /// Copied bytes that are no payload.
+    fn aside(&self) -> Option<u64> {
+        let sites = self.sites.as_ref().ok()?;
+        Some(sum_of(sites, |effect| matches!(effect, Effect::Aside(_))))
+    }
+
+    /// What system calls say that they moved beside what the sites saw of it.
+    fn coverage(&self) -> Option<Coverage> {
+        let (calls, sites) = (self.syscalls.as_ref().ok()?, self.sites.as_ref().ok()?);
+        let returned = calls
+            .iter()
+            .filter(|(number, _)| syscalls::returns_bytes(**number))
+            .map(|(number, tally)| syscalls::ends(*number) * tally.bytes)
+            .sum();
+        let ends =
+            sites.iter().filter(|((site, class), _)| (entry(*site).end)(*class) != End::Inner);
+        Some(Coverage::new(returned, ends.map(|(_, tally)| tally.bytes).sum()))
     }
 
     fn by_syscall(&self) -> Vec<SyscallReport> {
@@ -207,17 +224,13 @@ impl Net {
     }
 }
 
-/// Why a result with so many lost counts cannot be believed.
-pub fn loss(lost: Option<u64>) -> Option<Unobserved> {
-    match lost {
-        Some(0) => None,
-        Some(lost) => Some(format!("{lost} counts were lost to nested probes")),
-        None => Some("this kernel does not tell how many counts were lost".into()),
-    }
+/// Why a result with this loss cannot be believed.
+fn lossy(loss: &Loss) -> Option<Unobserved> {
+    (!loss.is_none()).then(|| loss.reasons().join("; "))
 }
 
 /// Why these samples say nothing at all.
-fn unusable(run: &Sample, empty: &Sample, lost: Option<u64>) -> Option<Unobserved> {
+fn unusable(run: &Sample, empty: &Sample, loss: &Loss) -> Option<Unobserved> {
     // Each window holds one kill(2) at least. None means that the kernel half never met this
     // process: it numbers processes as the initial PID namespace does.
     let unmet = || {
@@ -225,7 +238,16 @@ fn unusable(run: &Sample, empty: &Sample, lost: Option<u64>) -> Option<Unobserve
             "the probes never saw the process: is zc in a PID namespace of its own?".into()
         })
     };
-    loss(lost).or_else(unmet)
+    lossy(loss).or_else(unmet)
+}
+
+/// Bytes at the sites whose effect is `wanted`.
+fn sum_of(sites: &BTreeMap<(Site, IterClass), Tally>, wanted: impl Fn(Effect) -> bool) -> u64 {
+    sites
+        .iter()
+        .filter(|((site, class), _)| wanted((entry(*site).effect)(*class)))
+        .map(|(_, tally)| tally.bytes)
+        .sum()
 }
 
 fn more_in_empty() -> Unobserved {
@@ -262,11 +284,13 @@ fn feeds(job: Job, direction: Direction) -> bool {
 
 fn machine(input: &RunInput<'_>) -> Option<MachineReport> {
     let jobs = [Job::SkbOwn, Job::SkbGather];
-    if loss(input.lost).is_some() || jobs.iter().any(|job| sees(input.statuses, *job).is_err()) {
+    if !input.loss.is_none() || jobs.iter().any(|job| sees(input.statuses, *job).is_err()) {
         return None;
     }
+    let sum = |wanted| sum_of(&input.machine.sites, |effect| effect == wanted);
     Some(MachineReport {
-        kernel_to_kernel: input.machine.sites.values().map(|tally| tally.bytes).sum(),
+        kernel_to_kernel: sum(Effect::Copy(Direction::KernelToKernel)),
+        aside: sum(Effect::Aside(Direction::KernelToKernel)),
         sites: site_reports(input.machine.sites.iter(), input.statuses),
     })
 }
@@ -302,6 +326,8 @@ fn site_reports<'a>(
                     IterClass::Kernel => "kernel",
                     IterClass::Pipe => "pipe",
                     IterClass::None => "none",
+                    IterClass::Paged => "pages",
+                    IterClass::Linear => "headers",
                 },
                 effect: (row.effect)(class),
                 calls: tally.calls,

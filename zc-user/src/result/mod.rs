@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::{
     expect::{Quantity, Side, Verdict},
+    measure::Loss,
     probes::{
         attach::Status,
         catalogue::{Direction, Effect, Job},
@@ -82,10 +83,10 @@ pub struct PlanReport {
 pub struct Completeness {
     /// Every site of the catalogue.
     pub sites: Vec<SiteStatus>,
-    /// Counts lost because a program was already running on the CPU; absent where the kernel does
-    /// not tell.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub recursion_misses: Option<u64>,
+    /// Counts that were lost.
+    pub lost: Loss,
+    /// Whether each site that is relied on counted a known transfer exactly before the first run.
+    pub calibration: Calibration,
     /// Why the result is not complete.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
@@ -149,6 +150,12 @@ pub struct RunReport {
 pub struct SideReport {
     /// CPU-copied bytes.
     pub copied: Copied<u64>,
+    /// Bytes copied in the kernel that are no payload: packet headers, pages made private.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aside: Option<u64>,
+    /// How much of what system calls moved the sites saw.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<Coverage>,
     /// The same for each payload byte.
     pub copies_per_byte: Copied<f64>,
     /// Crossings between user and kernel mode caused by system calls and page faults.
@@ -168,6 +175,44 @@ pub struct SideReport {
     pub sites: Vec<SiteReport>,
     /// Theory beside measurement.
     pub lines: Vec<Line>,
+}
+
+/// What system calls returned beside what the sites explain of it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Coverage {
+    /// Bytes that system calls say they moved; twice where a call has both ends in the kernel.
+    pub returned_bytes: u64,
+    /// Bytes that passed a site at one of those ends.
+    pub explained_bytes: u64,
+    /// Explained over returned; absent where nothing was returned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ratio: Option<f64>,
+}
+
+impl Coverage {
+    /// From the two sums.
+    #[expect(clippy::cast_precision_loss, reason = "a ratio for people; the bytes are exact")]
+    pub fn new(returned_bytes: u64, explained_bytes: u64) -> Self {
+        let ratio = (returned_bytes > 0).then(|| explained_bytes as f64 / returned_bytes as f64);
+        Self { returned_bytes, explained_bytes, ratio }
+    }
+
+    /// Every byte was seen, and none twice.
+    pub fn is_complete(self) -> bool {
+        self.returned_bytes == self.explained_bytes
+    }
+}
+
+/// Whether the probes were checked before they were believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Calibration {
+    /// Every site that is relied on counted exactly.
+    Passed,
+    /// A site did not: it is not relied on, and its status says what it counted.
+    Failed,
+    /// Left out with `--no-calibrate`.
+    Skipped,
 }
 
 /// A value for each direction.
@@ -270,8 +315,10 @@ pub struct Line {
 /// Copies that belong to no process for certain.
 #[derive(Clone, Debug, Serialize)]
 pub struct MachineReport {
-    /// Bytes copied inside the kernel.
+    /// Payload bytes copied inside the kernel.
     pub kernel_to_kernel: u64,
+    /// Bytes copied inside the kernel that are no payload.
+    pub aside: u64,
     /// By site.
     pub sites: Vec<SiteReport>,
 }

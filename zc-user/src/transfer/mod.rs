@@ -78,7 +78,14 @@ pub struct Style {
 
 /// The jobs that can touch bytes on their way from a regular file into a TCP socket. A style that
 /// does without one of them still needs it watched: "no copy" is a measurement too.
-const FILE_TO_TCP: &[Job] = &[Job::PageCacheRead, Job::TcpSend, Job::TcpHandOn, Job::TcpZerocopy];
+const FILE_TO_TCP: &[Job] = &[
+    Job::PageCacheRead,
+    Job::TcpSend,
+    Job::TcpHandOn,
+    Job::TcpZerocopy,
+    Job::SkbOwn,
+    Job::SkbGather,
+];
 
 /// The table.
 pub const STYLES: [Style; 4] = [read_send::STYLE, mmap_send::STYLE, sendfile::STYLE, splice::STYLE];

@@ -14,7 +14,14 @@ use crate::{
 };
 
 /// Both ways through a TCP socket: the receiver sends nothing, and that is measured too.
-pub const JOBS: &[Job] = &[Job::SocketReceive, Job::TcpSend, Job::TcpHandOn, Job::TcpZerocopy];
+pub const JOBS: &[Job] = &[
+    Job::SocketReceive,
+    Job::TcpSend,
+    Job::TcpHandOn,
+    Job::TcpZerocopy,
+    Job::SkbOwn,
+    Job::SkbGather,
+];
 
 /// What a receiver should cost, whatever the sender does.
 pub fn cost(plan: Plan) -> Cost {

@@ -3,7 +3,6 @@
 use super::*;
 use crate::{
     expect::Term,
-    measure::Tasks,
     transfer::{Plan, receive, style},
 };
 
@@ -17,13 +16,7 @@ fn tally(calls: u64, bytes: u64) -> Tally {
 
 /// What every window holds: one kill(2).
 fn empty() -> Sample {
-    Sample {
-        syscalls: BTreeMap::from([(KILL, tally(1, 0))]),
-        sites: BTreeMap::new(),
-        faults_user: 0,
-        faults_kernel: 0,
-        tasks: Tasks::default(),
-    }
+    Sample { syscalls: BTreeMap::from([(KILL, tally(1, 0))]), ..Sample::default() }
 }
 
 fn sample(syscalls: &[(usize, Tally)], sites: &[((Site, IterClass), Tally)]) -> Sample {
@@ -67,7 +60,7 @@ struct Setup {
     sender: Sample,
     empty: Sample,
     statuses: Vec<Status>,
-    lost: Option<u64>,
+    loss: Loss,
     guesses: Vec<Guess>,
     delivered: Delivered,
 }
@@ -79,7 +72,7 @@ impl Setup {
             sender,
             empty: empty(),
             statuses: attached(),
-            lost: Some(0),
+            loss: Loss::default(),
             guesses: Vec::new(),
             delivered: Delivered { sent: BYTES, received: BYTES, hash: "h".into() },
         }
@@ -93,7 +86,7 @@ impl Setup {
             hash: "h",
             delivered: &self.delivered,
             statuses: &self.statuses,
-            lost: self.lost,
+            loss: &self.loss,
             guesses: &self.guesses,
             machine: &Sample { syscalls: BTreeMap::new(), ..empty() },
         };
@@ -180,7 +173,11 @@ fn pages_handed_on_are_not_copied() {
 fn a_page_cache_read_into_a_pipe_is_by_reference() {
     let sender = sample(
         &[(40, tally(16, BYTES))],
-        &[((Site::FilemapRead, IterClass::Pipe), tally(16, BYTES))],
+        &[
+            ((Site::FilemapRead, IterClass::Pipe), tally(16, BYTES)),
+            ((Site::FilemapSpliceRead, IterClass::None), tally(16, BYTES)),
+            ((Site::DoTcpSendpages, IterClass::None), tally(256, BYTES)),
+        ],
     );
     assert_eq!(Setup::new("sendfile", sender).derive().verdict, Verdict::Verified);
 }
@@ -211,15 +208,49 @@ fn what_is_not_watched_is_absent_never_zero() {
 
 #[test]
 fn a_lossy_run_is_never_verified() {
-    for lost in [Some(1), None] {
+    let losses = [
+        Loss { untold: true, ..Loss::default() },
+        Loss { recursion_misses: BTreeMap::from([("sys_exit".into(), 1)]), ..Loss::default() },
+        Loss { unfollowed_children: 1, ..Loss::default() },
+        Loss { forgotten_owners: 1, ..Loss::default() },
+    ];
+    for loss in losses {
         let mut setup = Setup::new("read-send", read_send());
-        setup.lost = lost;
+        setup.loss = loss;
         let run = setup.derive();
         assert_eq!(run.verdict, Verdict::NotObserved);
         assert_eq!((run.sender.syscalls, run.sender.mode_switches), (None, None));
         assert!(run.machine.is_none());
         assert!(run.sender.lines.iter().all(|line| line.measured.is_none()));
     }
+}
+
+/// A file system that reads past the catalogue: the call says that bytes moved, no site saw them.
+#[test]
+fn bytes_that_no_site_explains_are_never_verified() {
+    let mut sender = read_send();
+    sender.sites.remove(&(Site::FilemapRead, IterClass::User));
+    let mut setup = Setup::new("read-send", sender);
+    // Even when somebody predicts just what was counted.
+    setup.guesses = vec!["read-send.sender.kernel_to_user=0".parse().unwrap()];
+    let run = setup.derive();
+    assert!(run.sender.lines.iter().all(|line| line.verdict == Verdict::Verified));
+    assert_eq!(run.verdict, Verdict::NotObserved);
+    let coverage = run.sender.coverage.unwrap();
+    assert_eq!((coverage.returned_bytes, coverage.explained_bytes), (2 * BYTES, BYTES));
+    assert_eq!(coverage.ratio, Some(0.5));
+}
+
+/// What the network stack copied for the sender's socket is the sender's; headers are no payload.
+#[test]
+fn copies_in_a_softirq_are_charged_to_the_owner_of_the_socket() {
+    let mut sender = read_send();
+    sender.sites.insert((Site::SkbCopyBits, IterClass::Paged), tally(1, 500));
+    sender.sites.insert((Site::SkbCopyBits, IterClass::Linear), tally(1, 54));
+    let run = Setup::new("read-send", sender).derive();
+    assert_eq!(run.sender.copied.kernel_to_kernel, Some(500));
+    assert_eq!(run.sender.aside, Some(54));
+    assert_eq!(run.verdict, Verdict::Refuted);
 }
 
 #[test]
@@ -289,7 +320,7 @@ fn a_direction_that_no_site_can_see_is_not_zero() {
         hash: "h",
         delivered: &setup.delivered,
         statuses: &setup.statuses,
-        lost: Some(0),
+        loss: &Loss::default(),
         guesses: &[],
         machine: &empty(),
     };

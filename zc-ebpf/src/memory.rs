@@ -1,0 +1,89 @@
+//! Memory that is not this program's own: structures of the kernel, values of maps.
+//!
+//! The three kinds of access are safe for different reasons, and each stands here once.
+
+use aya_ebpf::{
+    helpers::{bpf_get_current_pid_tgid, bpf_probe_read_kernel},
+    maps::Array,
+};
+
+/// A pointer to a kernel structure that the verifier tracks: an argument of a traced function, or
+/// its return value. The verifier refuses a load that is not inside the structure, and the kernel
+/// lets a bad address read as 0.
+#[derive(Clone, Copy)]
+pub(crate) struct Tracked(pub(crate) *const u8);
+
+impl Tracked {
+    /// The field at `offset`.
+    #[inline(always)]
+    pub(crate) fn read<T: Copy>(self, offset: u32) -> T {
+        // SAFETY: checked by the verifier before the program runs, see the type.
+        unsafe { self.0.wrapping_add(offset as usize).cast::<T>().read_volatile() }
+    }
+
+    /// The structure embedded at `offset`.
+    #[inline(always)]
+    pub(crate) fn inner(self, offset: u32) -> Self {
+        Self(self.0.wrapping_add(offset as usize))
+    }
+
+    /// The address of the field at `offset`, for [`peek`].
+    #[inline(always)]
+    pub(crate) fn at(self, offset: u32) -> *const u8 {
+        self.0.wrapping_add(offset as usize)
+    }
+}
+
+/// What lies at any address of the kernel, if it can be read. A helper call.
+#[inline(always)]
+pub(crate) fn peek<T: Copy>(at: *const u8) -> Option<T> {
+    // SAFETY: the helper checks the address.
+    unsafe { bpf_probe_read_kernel(at.cast::<T>()).ok() }
+}
+
+/// One value of a map, or a part of one.
+#[derive(Clone, Copy)]
+pub(crate) struct Slot<T>(*mut T);
+
+impl<T: Copy> Slot<T> {
+    /// Value `index` of `map`.
+    #[inline(always)]
+    pub(crate) fn of(map: &Array<T>, index: u32) -> Option<Self> {
+        map.get_ptr_mut(index).map(Self)
+    }
+
+    /// What it holds.
+    #[inline(always)]
+    pub(crate) fn get(self) -> T {
+        // SAFETY: a map value, valid and aligned for as long as the program runs.
+        unsafe { self.0.read_volatile() }
+    }
+
+    /// Stores a whole value.
+    #[inline(always)]
+    pub(crate) fn set(self, value: T) {
+        // SAFETY: as above.
+        unsafe { self.0.write_volatile(value) };
+    }
+}
+
+impl Slot<u8> {
+    /// Byte `number` of a map of bytes, eight to a value: the smallest value that an array has.
+    #[inline(always)]
+    pub(crate) fn byte(map: &Array<[u8; 8]>, number: u32) -> Option<Self> {
+        let octet = map.get_ptr_mut(number >> 3)?;
+        Some(Self(octet.cast::<u8>().wrapping_add((number & 7) as usize)))
+    }
+}
+
+/// Process id of the task on the CPU, as the initial PID namespace numbers it.
+#[inline(always)]
+pub(crate) fn current_tgid() -> u32 {
+    (bpf_get_current_pid_tgid() >> 32) as u32
+}
+
+/// Thread id of the task on the CPU.
+#[inline(always)]
+pub(crate) fn current_tid() -> u32 {
+    (bpf_get_current_pid_tgid() & 0xffff_ffff) as u32
+}

@@ -1,0 +1,272 @@
+//! Calibration: known transfers through the sites that the lab relies on, before they are believed.
+//!
+//! All by this process, to itself over loopback, in one window; each number is exact or the site
+//! is not relied on.
+
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    os::fd::AsFd,
+};
+
+use anyhow::{Context, Result, ensure};
+use rustix::{
+    fs::sendfile,
+    io::pread,
+    net::{RecvFlags, SendFlags, recv, send},
+};
+use syscalls::Sysno;
+use zc_common::{Group, IterClass, Site, Tally};
+
+use super::{Engine, Sample, filter};
+use crate::{probes::attach::Status, transfer::payload::Payload};
+
+/// Bytes of each known transfer; all different, so that no two can be taken for each other, and
+/// small enough for a socket's buffer, so that one thread can send and then receive them.
+const READ: usize = 12_345;
+const SENT: usize = 34_567;
+const SENT_FROM_FILE: usize = 23_456;
+const SENT_BY_REFERENCE: usize = 20_001;
+/// Of the transfer that a socket filter looks into.
+const FILTERED: usize = 1_003;
+
+/// Bytes by site and iterator.
+type Bytes = BTreeMap<(Site, IterClass), u64>;
+
+/// A site that did not count what passed it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Miscount {
+    /// Which.
+    pub site: Site,
+    /// Bytes that passed it.
+    pub moved: u64,
+    /// Bytes that it counted.
+    pub counted: u64,
+}
+
+/// Runs the known transfers, with `payload` as the file, counted in `group`. The sites that
+/// miscount.
+pub fn calibrate(engine: &mut Engine, payload: &Payload, group: Group) -> Result<Vec<Miscount>> {
+    let pair = Pair::new().context("calibration: no TCP connection over loopback")?;
+    let ways = Ways::of(&engine.probes().sites);
+    let pid = std::process::id();
+    engine.watch(pid, group)?;
+    engine.arm(&[group, Group::MACHINE])?;
+    let known = pair.transfers(payload, ways);
+    let counted = engine.disarm();
+    engine.watch(pid, Group::MACHINE)?;
+    let known = known.context("calibration: a known transfer failed")?;
+    let sample = counted?.remove(&group).context("calibration: nothing counted")?;
+    calls(&sample, known.get(&(Site::FilemapRead, IterClass::User)).copied())?;
+    let attached =
+        |site: Site| matches!(engine.probes().sites[site as usize], Status::Attached { .. });
+    Ok(miscounts(&known, &sample, attached))
+}
+
+/// Which way this kernel sends a file's pages, told by the functions that it has.
+#[derive(Clone, Copy)]
+struct Ways {
+    /// Up to 6.4 the file's ordinary read fills the pipe with references.
+    read_fills_pipe: bool,
+    /// From 6.5 on an ordinary send takes the pages.
+    send_takes_pages: bool,
+}
+
+impl Ways {
+    fn of(statuses: &[Status]) -> Self {
+        let function = |site: Site| match statuses[site as usize] {
+            Status::Attached { function } => Some(function),
+            _ => None,
+        };
+        Self {
+            read_fills_pipe: function(Site::FilemapSpliceRead) == Some("generic_file_splice_read"),
+            send_takes_pages: function(Site::SkbSpliceFromIter).is_some(),
+        }
+    }
+}
+
+/// The system calls themselves: one pread(2) with its bytes.
+fn calls(sample: &Sample, read: Option<u64>) -> Result<()> {
+    let counted = sample.syscalls.get(&(Sysno::pread64 as usize)).copied().unwrap_or_default();
+    let known = Tally { calls: 1, bytes: read.unwrap_or(0) };
+    ensure!(
+        counted == known,
+        "calibration: {} pread calls with {} bytes were made, {} with {} were counted: is zc in a \
+         PID namespace of its own?",
+        known.calls,
+        known.bytes,
+        counted.calls,
+        counted.bytes
+    );
+    Ok(())
+}
+
+/// The attached sites where `sample` differs from what is `known`.
+fn miscounts(known: &Bytes, sample: &Sample, attached: impl Fn(Site) -> bool) -> Vec<Miscount> {
+    let mut sites: Vec<_> = known.keys().map(|(site, _)| *site).collect();
+    sites.dedup();
+    sites.retain(|site| attached(*site));
+    let of = |bytes: &Bytes, site| {
+        let classes = bytes.iter().filter(|((s, _), bytes)| *s == site && **bytes > 0);
+        classes.map(|((_, class), bytes)| (*class, *bytes)).collect::<BTreeMap<_, _>>()
+    };
+    let counted: Bytes = sample.sites.iter().map(|(key, tally)| (*key, tally.bytes)).collect();
+    sites
+        .into_iter()
+        .filter_map(|site| {
+            let (moved, counted) = (of(known, site), of(&counted, site));
+            (moved != counted).then(|| Miscount {
+                site,
+                moved: moved.values().sum(),
+                counted: counted.values().sum(),
+            })
+        })
+        .collect()
+}
+
+/// Both ends of a connection.
+struct Pair {
+    near: TcpStream,
+    far: TcpStream,
+}
+
+impl Pair {
+    fn new() -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let near = TcpStream::connect(listener.local_addr()?)?;
+        let (far, _) = listener.accept()?;
+        Ok(Self { near, far })
+    }
+
+    /// Makes every known transfer; what each site has to have counted.
+    fn transfers(&self, payload: &Payload, ways: Ways) -> Result<Bytes> {
+        let mut known = Bytes::new();
+        let mut add = |site, class, bytes: usize| {
+            *known.entry((site, class)).or_default() += bytes as u64;
+        };
+        let mut buffer = vec![0; SENT];
+        let has =
+            |bytes: usize| usize::try_from(payload.size).map_or(bytes, |size| size.min(bytes));
+
+        let read = pread(&payload.file, &mut buffer[..has(READ)], 0)?;
+        add(Site::FilemapRead, IterClass::User, read);
+
+        self.pass(&buffer, SendFlags::empty())?;
+        add(Site::TcpSendmsg, IterClass::User, SENT);
+        add(Site::SimpleCopyToIter, IterClass::User, SENT);
+
+        let from_file = self.pass_file(payload, has(SENT_FROM_FILE))?;
+        for (site, class) in [
+            (Site::FilemapSpliceRead, IterClass::None),
+            (Site::SpliceToSocket, IterClass::None),
+            (Site::SkbSpliceFromIter, IterClass::Kernel),
+            (Site::DoTcpSendpages, IterClass::None),
+            (Site::SimpleCopyToIter, IterClass::User),
+        ] {
+            add(site, class, from_file);
+        }
+        if ways.read_fills_pipe {
+            add(Site::FilemapRead, IterClass::Pipe, from_file);
+        }
+        if ways.send_takes_pages {
+            add(Site::TcpSendmsg, IterClass::Kernel, from_file);
+        }
+
+        filter::allow_zerocopy(self.near.as_fd())?;
+        let lent = &buffer[..SENT_BY_REFERENCE];
+        self.pass(lent, SendFlags::from_bits_retain(libc::MSG_ZEROCOPY.cast_unsigned()))?;
+        add(Site::TcpSendmsg, IterClass::User, lent.len());
+        add(Site::SkbZerocopyIterStream, IterClass::User, lent.len());
+        add(Site::SkbCopyUbufs, IterClass::Paged, lent.len());
+        add(Site::SimpleCopyToIter, IterClass::User, lent.len());
+
+        let looked_at = self.pass_filtered(&buffer[..FILTERED])?;
+        add(Site::TcpSendmsg, IterClass::User, 1 + FILTERED);
+        add(Site::SimpleCopyToIter, IterClass::User, 1 + FILTERED);
+        add(Site::SkbCopyBits, IterClass::Paged, looked_at);
+        Ok(known)
+    }
+
+    /// Sends `bytes` with `flags` and receives them.
+    fn pass(&self, bytes: &[u8], flags: SendFlags) -> Result<()> {
+        let mut left = bytes;
+        while !left.is_empty() {
+            left = &left[send(&self.near, left, flags)?..];
+        }
+        receive(&self.far, bytes.len())
+    }
+
+    /// Sends the first `bytes` of the file without their touching user memory, and receives them.
+    fn pass_file(&self, payload: &Payload, bytes: usize) -> Result<usize> {
+        let mut offset = 0;
+        let mut left = bytes;
+        while left > 0 {
+            let sent = sendfile(&self.near, &payload.file, Some(&mut offset), left)?;
+            ensure!(sent > 0, "the file ended early: was it truncated?");
+            left -= sent;
+        }
+        receive(&self.far, bytes)?;
+        Ok(bytes)
+    }
+
+    /// Sends `bytes` past a socket filter that looks at some of them, where they lie in pages: the
+    /// kernel copies those out, in a softirq. The number that it copied.
+    fn pass_filtered(&self, bytes: &[u8]) -> Result<usize> {
+        // The owner of the far socket is known once something was sent on it.
+        send(&self.far, &[0], SendFlags::empty())?;
+        receive(&self.near, 1)?;
+        let looked_at = filter::look_into(self.far.as_fd())?;
+        self.pass(bytes, SendFlags::empty())?;
+        filter::remove(self.far.as_fd())?;
+        Ok(looked_at)
+    }
+}
+
+fn receive(socket: &TcpStream, bytes: usize) -> Result<()> {
+    let mut buffer = vec![0; bytes];
+    let mut received = 0;
+    while received < bytes {
+        let got = recv(socket, &mut buffer[received..], RecvFlags::WAITALL)?.1;
+        ensure!(got > 0, "the connection ended early");
+        received += got;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(sites: &[((Site, IterClass), u64)]) -> Sample {
+        let tally = |bytes| Tally { calls: 1, bytes };
+        Sample {
+            sites: sites.iter().map(|(key, bytes)| (*key, tally(*bytes))).collect(),
+            ..Sample::default()
+        }
+    }
+
+    #[test]
+    fn one_byte_off_is_a_miscount_and_an_absent_site_is_none() {
+        let (read, pipe) = (Site::FilemapRead, Site::PipeRead);
+        let known = Bytes::from([((read, IterClass::User), 100), ((pipe, IterClass::User), 5)]);
+        let attached = |site| site == read;
+        assert_eq!(miscounts(&known, &sample(&[((read, IterClass::User), 100)]), attached), []);
+        let wrong = [Miscount { site: read, moved: 100, counted: 99 }];
+        assert_eq!(miscounts(&known, &sample(&[((read, IterClass::User), 99)]), attached), wrong);
+        let nothing = [Miscount { site: read, moved: 100, counted: 0 }];
+        assert_eq!(miscounts(&known, &sample(&[]), attached), nothing);
+    }
+
+    #[test]
+    fn the_right_bytes_in_the_wrong_direction_are_a_miscount() {
+        let key = |class| (Site::FilemapRead, class);
+        let known = Bytes::from([(key(IterClass::User), 100)]);
+        let found = miscounts(&known, &sample(&[(key(IterClass::Kernel), 100)]), |_| true);
+        assert_eq!(found.len(), 1);
+    }
+
+    #[test]
+    fn a_pread_that_was_not_counted_stops_everything() {
+        assert!(calls(&Sample::default(), Some(1)).is_err());
+    }
+}

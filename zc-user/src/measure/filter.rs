@@ -1,0 +1,54 @@
+//! Two socket options that rustix does not have, for known transfers in a softirq.
+
+use std::{
+    io,
+    os::fd::{AsRawFd, BorrowedFd},
+};
+
+/// Four-byte words that the filter loads.
+const LOADS: u16 = 5;
+
+/// `BPF_LD | BPF_W | BPF_ABS` and `BPF_RET | BPF_K` (include/uapi/linux/bpf_common.h).
+const LOAD_WORD: u16 = 0x20;
+const RETURN: u16 = 0x06;
+
+/// Bytes from the TCP header on: past the header, inside the payload.
+const OFFSET: u32 = 100;
+
+/// Lets `socket` be sent from with `MSG_ZEROCOPY`
+/// (Documentation/networking/msg_zerocopy.rst).
+pub(super) fn allow_zerocopy(socket: BorrowedFd<'_>) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    set(socket, libc::SO_ZEROCOPY, &on)
+}
+
+/// Makes the kernel look at some bytes of every packet that `socket` receives, with a classic BPF
+/// filter that then accepts it (socket(7), SO_ATTACH_FILTER); how many bytes of each.
+///
+/// The payload of a TCP packet lies in pages, and the kernel copies what a filter loads from there
+/// (`bpf_skb_load_helper_32`, net/core/filter.c).
+pub(super) fn look_into(socket: BorrowedFd<'_>) -> io::Result<usize> {
+    let load = libc::sock_filter { code: LOAD_WORD, jt: 0, jf: 0, k: OFFSET };
+    let accept = libc::sock_filter { code: RETURN, jt: 0, jf: 0, k: u32::MAX };
+    let mut program = [load; LOADS as usize + 1];
+    program[LOADS as usize] = accept;
+    let program = libc::sock_fprog { len: LOADS + 1, filter: program.as_mut_ptr() };
+    set(socket, libc::SO_ATTACH_FILTER, &program)?;
+    Ok(usize::from(LOADS) * size_of::<u32>())
+}
+
+/// Takes the filter off.
+pub(super) fn remove(socket: BorrowedFd<'_>) -> io::Result<()> {
+    let ignored: libc::c_int = 0;
+    set(socket, libc::SO_DETACH_FILTER, &ignored)
+}
+
+fn set<T>(socket: BorrowedFd<'_>, option: libc::c_int, value: &T) -> io::Result<()> {
+    let length = libc::socklen_t::try_from(size_of::<T>()).map_err(io::Error::other)?;
+    // SAFETY: the kernel reads `length` bytes of `value`, and what it points to, during the call.
+    let result = unsafe {
+        let value = core::ptr::from_ref(value).cast();
+        libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, option, value, length)
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}

@@ -1,0 +1,85 @@
+//! What a run lost: counts that cannot be got back.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// Lost counts, by cause.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Loss {
+    /// Whether the kernel may have skipped programs without saying how often.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub untold: bool,
+    /// Skipped runs of programs: the kernel does not run a program on a CPU where it is already
+    /// running (`recursion_misses`, kernel/bpf/trampoline.c). Only those that were skipped.
+    pub recursion_misses: BTreeMap<String, u64>,
+    /// Children whose process id is beyond the table of groups.
+    pub unfollowed_children: u64,
+    /// Sockets whose owner was forgotten: another took its place in the table.
+    pub forgotten_owners: u64,
+}
+
+impl Loss {
+    /// Nothing was lost.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The losses of two windows together.
+    #[must_use]
+    pub fn and(mut self, other: &Self) -> Self {
+        self.untold |= other.untold;
+        for (program, misses) in &other.recursion_misses {
+            *self.recursion_misses.entry(program.clone()).or_default() += misses;
+        }
+        self.unfollowed_children += other.unfollowed_children;
+        self.forgotten_owners += other.forgotten_owners;
+        self
+    }
+
+    /// A line for each cause.
+    pub fn reasons(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if self.untold {
+            reasons.push("this kernel does not tell how many counts were lost".to_owned());
+        }
+        for (program, misses) in &self.recursion_misses {
+            reasons.push(format!("{misses} counts of {program} were lost to nested probes"));
+        }
+        if self.unfollowed_children > 0 {
+            reasons.push(format!(
+                "{} children were not followed: their process ids are beyond the table",
+                self.unfollowed_children
+            ));
+        }
+        if self.forgotten_owners > 0 {
+            reasons.push(format!(
+                "the owners of {} sockets were forgotten: too many sockets for the table",
+                self.forgotten_owners
+            ));
+        }
+        reasons
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_add_up_and_each_has_its_reason() {
+        let one = Loss {
+            recursion_misses: BTreeMap::from([("filemap_read".to_owned(), 2)]),
+            unfollowed_children: 1,
+            ..Loss::default()
+        };
+        let both = one.clone().and(&Loss { forgotten_owners: 3, ..one });
+        assert_eq!(both.recursion_misses["filemap_read"], 4);
+        let reasons = both.reasons().join("; ");
+        for part in ["4 counts of filemap_read", "2 children", "3 sockets"] {
+            assert!(reasons.contains(part), "{reasons}");
+        }
+        assert!(Loss::default().is_none() && Loss::default().reasons().is_empty());
+        assert!(!both.is_none());
+    }
+}

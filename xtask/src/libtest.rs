@@ -61,6 +61,54 @@ pub(crate) fn split(output: &str) -> (Vec<Report>, String) {
     (reports, rest)
 }
 
+/// A test that found out, from the kernel it runs on, that it cannot run there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Skip {
+    pub(crate) test: String,
+    pub(crate) reason: String,
+}
+
+/// The skips that the tests said on standard error, and the rest of it.
+pub(crate) fn skips(stderr: &str) -> (Vec<Skip>, String) {
+    let mut skips = Vec::new();
+    let mut rest = String::new();
+    for line in stderr.lines() {
+        let said = line.strip_prefix(zc_guest::SKIP).and_then(|said| said.split_once(": "));
+        if let Some((test, reason)) = said {
+            skips.push(Skip { test: test.to_owned(), reason: reason.to_owned() });
+        } else {
+            rest.push_str(line);
+            rest.push('\n');
+        }
+    }
+    (skips, rest)
+}
+
+/// The output with skipped tests as ignored ones. The runner cannot be told at run time that a test
+/// is to be ignored, and takes it for one that passed.
+pub(crate) fn mark_skipped(output: &str, skips: &[Skip]) -> String {
+    let mut marked = 0;
+    let mut text = String::new();
+    for line in output.lines() {
+        let test = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... ok"));
+        let skip = test.and_then(|test| skips.iter().find(|skip| skip.test == test));
+        if let Some(Skip { test, reason }) = skip {
+            marked += 1;
+            text.push_str(&format!("test {test} ... ignored, {reason}\n"));
+            continue;
+        }
+        let line = match result(line) {
+            Some([passed, _, ignored]) => line
+                .replace(&format!(" {passed} passed"), &format!(" {} passed", passed - marked))
+                .replace(&format!(" {ignored} ignored"), &format!(" {} ignored", ignored + marked)),
+            None => line.to_owned(),
+        };
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text
+}
+
 /// `running 5 tests`.
 fn announcement(line: &str) -> Option<u64> {
     let mut words = line.split_whitespace();
@@ -115,6 +163,27 @@ mod tests {
         let text = GOOD.replace("running 3", "running 5");
         let problem = split(&text).0[0].problem();
         assert_eq!(problem, Some("5 tests were announced, 3 reported".into()));
+    }
+
+    #[test]
+    fn a_test_that_skipped_itself_is_ignored_and_not_passed() {
+        let (skips, rest) = skips("one\nSKIP b: no function x in /proc/kallsyms\ntwo\n");
+        let reason = "no function x in /proc/kallsyms".to_owned();
+        assert_eq!(skips, [Skip { test: "b".into(), reason }]);
+        assert_eq!(rest, "one\ntwo\n");
+        let marked = mark_skipped(GOOD, &skips);
+        assert!(marked.contains("test a ... ok\ntest b ... ignored, no function x in"), "{marked}");
+        let (reports, _) = split(&marked);
+        assert_eq!((reports[0].ran(), reports[0].problem()), (1, None));
+        assert!(reports[0].line.starts_with("test result: ok. 1 passed; 0 failed; 2 ignored;"));
+    }
+
+    #[test]
+    fn a_test_that_failed_stays_failed_whatever_it_said() {
+        let text = GOOD.replace("test b ... ok", "test b ... FAILED");
+        let text = text.replace("ok. 2 passed; 0 failed", "FAILED. 1 passed; 1 failed");
+        let skip = Skip { test: "b".into(), reason: "x".into() };
+        assert_eq!(mark_skipped(&text, &[skip]), text);
     }
 
     #[test]

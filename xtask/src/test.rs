@@ -1,40 +1,28 @@
 //! `cargo xtask test`: checks, unit tests, and the integration tests in guests.
 
+mod boots;
+mod guests;
+
 use std::ffi::OsString;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result};
 use clap::Args;
-use zc_guest::RunSpec;
 
-use crate::libtest::{self, Report};
+use self::boots::{ALL, Choice};
+use self::guests::{Prepared, Programs};
+use crate::libtest::{self, Report, Skip};
 use crate::progress::{self, Step};
 use crate::setup::{self, Part};
-use crate::vm::kernel::KernelSpec;
-use crate::vm::payload::Transfer;
-use crate::vm::{Guest, Run, Sinks, ZC_PATH};
 use crate::{build, check, process};
-
-/// For all tests on one kernel.
-const DEADLINE: Duration = Duration::from_secs(1200);
-
-/// The guest's memory, and QEMU's own on top of it.
-const MEMORY_MIB: u32 = 1024;
-const OVERHEAD_MIB: u64 = 512;
-
-/// Where the test program lies in the guest.
-const TESTS_PATH: &str = "/bin/zc-tests";
 
 /// What `cargo xtask test` is asked for.
 #[derive(Debug, Args)]
 pub(crate) struct TestArgs {
-    /// Kernels to run the integration tests on
-    #[arg(long, value_delimiter = ',', default_values = setup::KERNELS, value_name = "VERSION,…", value_parser = KernelSpec::parser())]
-    kernels: Vec<KernelSpec>,
+    /// Kernels to run the integration tests on: versions or paths, each with arguments for its
+    /// command line if need be (6.12+preempt=full); all: every one that zc is made for, and that
+    #[arg(long, value_delimiter = ',', default_value = ALL, value_name = "KERNEL[+ARGUMENT],…", value_parser = Choice::parser())]
+    kernels: Vec<Choice>,
 
     /// Do without guests: checks and unit tests only
     #[arg(long)]
@@ -55,27 +43,29 @@ pub(crate) fn command(args: &TestArgs) -> Result<u8> {
     stages.run("format and lints", check::command)?;
     let mut runs = vec![stages.run("unit tests", || unit_tests(&args.runner))?];
     if !args.no_guest {
-        let tests = stages.run("building zc and its integration tests", build_tests)?;
-        let guests: Vec<Guest> = stages.run("preparing guests", || {
-            args.kernels.iter().map(|kernel| Guest::prepare(kernel, None, false)).collect()
+        let programs = stages.run("building zc and its integration tests", Programs::build)?;
+        let guests: Vec<Prepared> = stages.run("preparing guests", || {
+            args.kernels.iter().flat_map(|Choice(boots)| boots).map(Prepared::new).collect()
         })?;
-        runs.extend(
-            stages
-                .run("integration tests in guests", || run_guests(&guests, &tests, &args.runner))?,
-        );
+        runs.extend(stages.run("integration tests in guests", || {
+            guests::run_all(&guests, &programs, &args.runner)
+        })?);
     }
     stages.print();
     close(&runs, args.runner.is_empty())
 }
 
-/// One run of tests: the reports in its output, and what went wrong apart from tests.
+/// One run of tests: the reports in its output, the tests that skipped themselves, and what went
+/// wrong apart from tests.
+#[derive(Default)]
 struct TestRun {
     name: String,
     reports: Vec<Report>,
+    skips: Vec<Skip>,
     failure: Option<String>,
 }
 
-/// Ends with the test runners' own closing lines.
+/// Ends with the tests that skipped themselves and the test runners' own closing lines.
 fn close(runs: &[TestRun], all: bool) -> Result<u8> {
     let mut problems = Vec::new();
     let mut ran = 0;
@@ -99,12 +89,17 @@ fn close(runs: &[TestRun], all: bool) -> Result<u8> {
     for problem in &problems {
         progress::note(problem);
     }
-    let lines: String = runs
+    let skips = runs.iter().flat_map(|run| {
+        let skip =
+            |Skip { test, reason }: &Skip| format!("skipped: {}, {test}: {reason}\n", run.name);
+        run.skips.iter().map(skip)
+    });
+    let results = runs
         .iter()
         .flat_map(|run| &run.reports)
         .filter(|report| !report.is_empty())
-        .map(|report| format!("{}\n", report.line))
-        .collect();
+        .map(|report| format!("{}\n", report.line));
+    let lines: String = skips.chain(results).collect();
     progress::output(lines.as_bytes()).context("cannot write the results")?;
     Ok(u8::from(!problems.is_empty()))
 }
@@ -130,85 +125,7 @@ fn show(name: &str, output: &str) -> Result<TestRun> {
     let (reports, shown) = libtest::split(output);
     let block = format!("\n{name}\n{}\n", shown.trim_end());
     progress::output(block.as_bytes()).context("cannot write the tests' output")?;
-    Ok(TestRun { name: name.to_owned(), reports, failure: None })
-}
-
-/// The programs that run in the guests.
-struct Programs {
-    zc: PathBuf,
-    tests: PathBuf,
-}
-
-fn build_tests() -> Result<Programs> {
-    let zc = build::guest_program("zc", "zc")?;
-    let mut command = build::cargo()?;
-    command.args(["test", "--package", "zc-tests", "--no-run", "--release"]);
-    let step = Step::new("building the integration tests");
-    let mut found = build::executables(build::static_for_guest(&mut command), &step)?;
-    found.retain(|program| program.target.kind.iter().any(|kind| kind == "test"));
-    Ok(Programs { zc, tests: build::one(found, "the integration tests")? })
-}
-
-/// Side by side if memory allows, else one after another.
-fn run_guests(guests: &[Guest], programs: &Programs, runner: &[OsString]) -> Result<Vec<TestRun>> {
-    let count = u64::try_from(guests.len()).unwrap_or(u64::MAX);
-    let needed = count.saturating_mul(u64::from(MEMORY_MIB) + OVERHEAD_MIB);
-    let run_one = |guest: &Guest| run_tests(guest, programs, runner);
-    if available_mib()? < needed {
-        return guests.iter().map(run_one).collect();
-    }
-    thread::scope(|scope| {
-        let running: Vec<_> =
-            guests.iter().map(|guest| scope.spawn(move || run_one(guest))).collect();
-        running
-            .into_iter()
-            .map(|run| run.join().map_err(|_| anyhow!("a guest's thread panicked"))?)
-            .collect()
-    })
-}
-
-fn run_tests(guest: &Guest, programs: &Programs, runner: &[OsString]) -> Result<TestRun> {
-    let to = |host: &Path, guest: &str| Transfer { host: host.to_owned(), guest: guest.into() };
-    let mut argv = vec![OsString::from(TESTS_PATH), "--test-threads=1".into()];
-    argv.extend_from_slice(runner);
-    let spec = RunSpec { argv, env: vec![format!("ZC={ZC_PATH}").into()], ..RunSpec::default() };
-    let run = Run {
-        spec,
-        add: vec![to(&programs.zc, ZC_PATH), to(&programs.tests, TESTS_PATH)],
-        memory_mib: MEMORY_MIB,
-        deadline: Some(DEADLINE),
-        ..Run::default()
-    };
-    let name = format!("integration tests on {}", guest.release());
-    let step = Step::new(name.clone());
-    let output = Arc::new(Mutex::new(Vec::new()));
-    let result = guest.run(&run, &mut Sinks::into_one(&output));
-    drop(step);
-    let output = output.lock().map_err(|_| anyhow!("a guest's output is lost"))?;
-    let mut tests = show(&name, &String::from_utf8_lossy(&output))?;
-    tests.failure = match result {
-        Err(error) => Some(format!("{error:#}")),
-        Ok(_) if tests.reports.is_empty() => Some("the test runner did not finish".to_owned()),
-        Ok(0) => None,
-        Ok(status) if tests.reports.iter().all(|report| report.problem().is_none()) => {
-            Some(format!("the test runner exited with {status}"))
-        }
-        Ok(_) => None,
-    };
-    Ok(tests)
-}
-
-fn available_mib() -> Result<u64> {
-    let text = fs::read_to_string("/proc/meminfo").context("cannot read /proc/meminfo")?;
-    match parse_available(&text) {
-        Some(kib) => Ok(kib / 1024),
-        None => bail!("/proc/meminfo does not say how much memory is available"),
-    }
-}
-
-fn parse_available(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse().ok()
+    Ok(TestRun { name: name.to_owned(), reports, ..TestRun::default() })
 }
 
 /// How long each stage took.
@@ -238,17 +155,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn available_memory_is_read() {
-        let text = "MemTotal:  100 kB\nMemAvailable:   23421952 kB\n";
-        assert_eq!(parse_available(text), Some(23_421_952));
-        assert_eq!(parse_available(""), None);
-    }
-
-    #[test]
     fn a_run_without_tests_fails() {
-        let run = TestRun { name: "x".into(), reports: Vec::new(), failure: None };
-        assert_eq!(close(&[run], true).unwrap(), 1);
-        let run = TestRun { name: "x".into(), reports: Vec::new(), failure: None };
+        let run = TestRun { name: "x".into(), ..TestRun::default() };
+        assert_eq!(close(std::slice::from_ref(&run), true).unwrap(), 1);
         assert_eq!(close(&[run], false).unwrap(), 1);
     }
 }

@@ -34,3 +34,7 @@ pub const STDOUT_TTY: &str = "/dev/ttyS1";
 
 /// Serial line of the command's standard error.
 pub const STDERR_TTY: &str = "/dev/ttyS2";
+
+/// What a test says on standard error when the kernel lacks something that it needs, followed by its
+/// name, a colon, a space and the reason.
+pub const SKIP: &str = "SKIP ";

@@ -12,7 +12,7 @@ use crate::vm::Guest;
 use crate::vm::kernel::KernelSpec;
 
 /// The kernels that `cargo xtask test` and `cargo xtask lab` boot.
-pub(crate) const KERNELS: [&str; 2] = ["6.1", "6.12"];
+pub(crate) const KERNELS: [&str; 4] = ["5.10", "6.1", "6.12", "7.3"];
 
 /// A part of what the project needs of a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

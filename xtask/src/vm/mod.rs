@@ -100,6 +100,11 @@ impl Guest {
         &self.kernel.release
     }
 
+    /// How many processors it has unless it is asked for more.
+    pub(crate) fn processors(&self) -> u32 {
+        self.accel.processors()
+    }
+
     /// What boots, in a line.
     pub(crate) fn describe(&self) -> String {
         format!("guest with kernel {} by {}", self.kernel.release, self.accel)

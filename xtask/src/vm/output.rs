@@ -22,10 +22,10 @@ impl Sinks {
         }
     }
 
-    /// Both collected in one place, as they come.
-    pub(crate) fn into_one(output: &Arc<Mutex<Vec<u8>>>) -> Self {
-        let sink = || Box::new(Collected(Arc::clone(output)));
-        Self { stdout: sink(), stderr: sink() }
+    /// Each collected, for later.
+    pub(crate) fn collecting(stdout: &Arc<Mutex<Vec<u8>>>, stderr: &Arc<Mutex<Vec<u8>>>) -> Self {
+        let sink = |output| Box::new(Collected(Arc::clone(output)));
+        Self { stdout: sink(stdout), stderr: sink(stderr) }
     }
 }
 

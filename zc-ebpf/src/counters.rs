@@ -19,8 +19,9 @@ fn add(counter: *mut u64, value: u64) {
     unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(counter, value) };
 }
 
+/// Adds one pass and its bytes to a tally of a map value.
 #[inline(always)]
-fn add_tally(tally: *mut Tally, bytes: u64) {
+pub(crate) fn add_tally(tally: *mut Tally, bytes: u64) {
     // SAFETY: callers pass a field of a map value.
     add(unsafe { &raw mut (*tally).calls }, 1);
     // SAFETY: the same.

@@ -3,7 +3,7 @@
 
 use zc_common::{IterClass, Layout, Site};
 
-use crate::memory::Tracked;
+use crate::memory::{Tracked, peek};
 
 /// Replaced in `.rodata` by the user half before loading.
 #[unsafe(no_mangle)]
@@ -48,6 +48,14 @@ pub(crate) fn class_of(kind: u8) -> IterClass {
     } else {
         IterClass::Kernel
     }
+}
+
+/// What a `struct iov_iter` that the verifier does not track points at, and the bytes that it has left.
+#[inline(always)]
+pub(crate) fn peek_iter(iter: *const u8) -> Option<(IterClass, u64)> {
+    let kind = peek(iter.wrapping_add(layout!(iter_type) as usize))?;
+    let left = peek(iter.wrapping_add(layout!(iter_count) as usize))?;
+    Some((class_of(kind), left))
 }
 
 /// The class of the iterator of a `struct msghdr`.

@@ -17,6 +17,7 @@
 
 mod counters;
 mod layout;
+mod leaf;
 mod memory;
 mod owner;
 mod sites;

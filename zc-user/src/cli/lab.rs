@@ -74,6 +74,9 @@ pub(super) struct Args {
     /// Believe the probes without checking them with known transfers first
     #[arg(long)]
     no_calibrate: bool,
+    /// Count again at the kernel's copy primitives, with hardware breakpoints, and compare; needs root
+    #[arg(long)]
+    audit: bool,
     /// Give up after so many seconds
     #[arg(long, default_value_t = 900, value_name = "SECONDS")]
     timeout: u64,
@@ -94,6 +97,7 @@ Examples:
   sudo zc lab sendfile splice --size 1G    two of them, more bytes
   sudo zc lab read-send --chunk 4K --cold  small reads from the disk
   sudo zc lab --file video.mp4 --json      your own file, for a program to read
+  sudo zc lab --audit                      counted twice, by two methods
   sudo zc lab sendfile --predict sendfile.sender.mode_switches=0
                                            is \"0 switches\" true?
 
@@ -152,6 +156,7 @@ impl Args {
             disabled: disabled(&self.disable_site),
             guesses: self.predict.clone(),
             calibrate: !self.no_calibrate,
+            audit: self.audit,
         })
     }
 }

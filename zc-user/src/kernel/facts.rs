@@ -1,6 +1,6 @@
 //! The running kernel's name and settings.
 
-use std::fs;
+use std::{collections::HashMap, fs};
 
 use serde::Serialize;
 
@@ -47,14 +47,29 @@ pub fn tracefs() -> Option<&'static str> {
         .find(|folder| fs::metadata(format!("{folder}/events")).is_ok())
 }
 
-/// The address of a kernel symbol; `None` when it is absent or hidden (`kernel.kptr_restrict`).
-pub fn symbol_address(name: &str) -> Option<u64> {
-    let symbols = fs::read_to_string("/proc/kallsyms").ok()?;
-    symbols.lines().find_map(|line| {
-        let mut words = line.split_ascii_whitespace();
-        let address = u64::from_str_radix(words.next()?, 16).ok()?;
-        (words.nth(1)? == name && address != 0).then_some(address)
-    })
+/// The addresses of those kernel symbols of `names` that exist, `None` where the kernel hides them
+/// (`kernel.kptr_restrict`).
+pub fn symbol_addresses<'a>(names: &[&'a str]) -> HashMap<&'a str, Option<u64>> {
+    addresses_in(&fs::read_to_string("/proc/kallsyms").unwrap_or_default(), names)
+}
+
+/// Lines of `/proc/kallsyms`: address, type, name, and the module where it is of one. A hidden
+/// address is 0. Two functions may have one name: the first is the kernel's own.
+fn addresses_in<'a>(symbols: &str, names: &[&'a str]) -> HashMap<&'a str, Option<u64>> {
+    let mut found = HashMap::new();
+    for line in symbols.lines() {
+        let mut words = line.split(' ');
+        let (Some(address), Some(_), Some(name)) = (words.next(), words.next(), words.next())
+        else {
+            continue;
+        };
+        if let Some(&wanted) = names.iter().find(|wanted| **wanted == name)
+            && let Ok(address) = u64::from_str_radix(address, 16)
+        {
+            found.entry(wanted).or_insert((address != 0).then_some(address));
+        }
+    }
+    found
 }
 
 fn active_mode(modes: &str) -> Option<String> {
@@ -70,5 +85,17 @@ mod tests {
     fn the_active_lockdown_mode_is_the_bracketed_one() {
         assert_eq!(active_mode("none [integrity] confidentiality\n").as_deref(), Some("integrity"));
         assert_eq!(active_mode(""), None);
+    }
+
+    #[test]
+    fn hidden_and_absent_symbols_have_no_address() {
+        let symbols = "\
+            ffffffff81000010 T _text\n\
+            0000000000000000 T hidden\n\
+            ffffffff81000020 t one.cold\n\
+            ffffffff81000030 t one\n\
+            ffffffffc0000040 t one\t[module]\n";
+        let found = addresses_in(symbols, &["hidden", "one", "absent"]);
+        assert_eq!(found, HashMap::from([("one", Some(0xffff_ffff_8100_0030)), ("hidden", None)]));
     }
 }

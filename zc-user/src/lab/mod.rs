@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use zc_common::{Group, Site};
 
+use self::audit::Audit;
 use crate::{
     expect::{Guess, Side, Verdict},
     kernel::facts::Kernel,
@@ -21,6 +22,8 @@ use crate::{
         session::{Running, Session, Unwatched},
     },
 };
+
+mod audit;
 
 /// Name and version of the JSON format. The number grows when a key changes its meaning or goes.
 pub const SCHEMA: &str = "zc.lab/1";
@@ -50,6 +53,8 @@ pub struct Options {
     pub guesses: Vec<Guess>,
     /// Check the sites with known transfers first.
     pub calibrate: bool,
+    /// Count again at the copy primitives.
+    pub audit: bool,
 }
 
 /// Payload bytes when nothing else is said.
@@ -65,8 +70,10 @@ pub trait Progress {
 
 /// How many steps [`run`] reports.
 pub fn steps(options: &Options) -> u64 {
-    // Attaching, the payload; a warm-up, an empty run and the measured ones of each style.
-    2 + options.styles.len() as u64 * (2 + u64::from(options.repeat))
+    // Attaching, the payload; a warm-up, an empty run and the measured ones of each style. The
+    // rounds of an audit are not known before attaching: most kernels need two.
+    let audit = if options.audit { 2 } else { 0 };
+    2 + options.styles.len() as u64 * (2 + u64::from(options.repeat) + audit)
 }
 
 /// Makes or opens the payload that `options` ask for.
@@ -85,12 +92,13 @@ pub fn run(
     progress: &dyn Progress,
 ) -> Result<LabReport> {
     progress.doing("attaching probes");
-    let probes = Probes::attach(&options.disabled)?;
+    let mut probes = Probes::attach(&options.disabled)?;
+    let audit = options.audit.then(|| Audit::prepare(&mut probes));
     let mut engine = Engine::new(probes);
     progress.step();
     let calibration = calibration(options, payload, &mut engine, progress)?;
     let loss = Loss::default();
-    let mut lab = Lab { options, payload, running, progress, engine, calibration, loss };
+    let mut lab = Lab { options, payload, running, progress, engine, audit, calibration, loss };
     let mut styles = Vec::new();
     for style in &options.styles {
         progress.doing(style.name);
@@ -143,6 +151,8 @@ struct Lab<'a> {
     calibration: Calibration,
     /// What all runs so far lost.
     loss: Loss,
+    /// Where one was asked for.
+    audit: Option<Audit>,
 }
 
 impl Lab<'_> {
@@ -160,6 +170,7 @@ impl Lab<'_> {
         let warm_up = plan.bytes.min(plan.chunk.saturating_mul(2));
         let mut sizes = vec![warm_up, 0];
         sizes.extend(vec![plan.bytes; self.options.repeat as usize]);
+        sizes.extend(self.audit.iter().flat_map(|audit| audit.runs(plan.bytes)));
         let port = self.options.port;
         let mut session =
             Session::start(style, self.payload, port, plan.chunk, &sizes, self.running)?;
@@ -205,7 +216,7 @@ impl Lab<'_> {
             ));
             self.progress.step();
         }
-        style_report(style, runs)
+        self.audited(style, &mut session, style_report(style, runs)?)
     }
 
     fn report(self, styles: Vec<StyleReport>) -> LabReport {
@@ -214,13 +225,17 @@ impl Lab<'_> {
         if let Some(why) = self.running.stopped() {
             problems.push(why);
         }
+        let audited = styles.iter().all(|style| style.audit.is_some());
+        problems.extend(
+            styles.iter().flat_map(|style| &style.audit).flat_map(|audit| audit.losses.clone()),
+        );
         let worst = styles.iter().map(|style| style.run.verdict).max();
         LabReport {
             schema: SCHEMA,
             zc: env!("CARGO_PKG_VERSION"),
             kernel: kernel.release,
             architecture: kernel.architecture,
-            tier: tier(self.statuses()),
+            tier: tier(self.statuses(), audited),
             complete: problems.is_empty(),
             verdict: worst.unwrap_or(Verdict::NotObserved),
             plan: PlanReport {
@@ -236,6 +251,7 @@ impl Lab<'_> {
                 calibration: self.calibration,
                 problems,
             },
+            audit: self.audit.as_ref().map(Audit::summary),
             styles,
         }
     }
@@ -245,7 +261,8 @@ impl Lab<'_> {
         let jobs = jobs(self.options.styles.iter().copied());
         let unseen = jobs.into_iter().filter_map(|job| sees(self.statuses(), job).err());
         let uncovered = styles.iter().flat_map(uncovered);
-        unseen.chain(self.loss.reasons()).chain(uncovered).collect()
+        let no_audit = self.audit.as_ref().and_then(Audit::problem);
+        unseen.chain(self.loss.reasons()).chain(uncovered).chain(no_audit).collect()
     }
 }
 
@@ -266,9 +283,13 @@ fn uncovered(style: &StyleReport) -> Vec<String> {
 }
 
 /// What was used to observe: no site at all leaves the tracepoints.
-fn tier(statuses: &[Status]) -> Tier {
+fn tier(statuses: &[Status], audited: bool) -> Tier {
     let attached = statuses.iter().any(|status| matches!(status, Status::Attached { .. }));
-    if attached { Tier::Sites } else { Tier::Boundary }
+    match (attached, audited) {
+        (true, true) => Tier::Audit,
+        (true, false) => Tier::Sites,
+        (false, _) => Tier::Boundary,
+    }
 }
 
 /// The report of `runs`, with the numbers of the worst.
@@ -281,6 +302,7 @@ fn style_report(style: &Style, runs: Vec<RunReport>) -> Result<StyleReport> {
         textbook_name: style.textbook_name,
         textbook: style.textbook,
         run,
+        audit: None,
         runs,
     })
 }

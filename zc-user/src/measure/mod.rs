@@ -2,6 +2,7 @@
 
 mod calibrate;
 mod filter;
+mod leaves;
 mod loss;
 mod window;
 
@@ -17,6 +18,7 @@ use crate::{
 };
 
 pub use calibrate::{Miscount, calibrate};
+pub use leaves::{CountedLeaves, LeafSample, LeafWindow};
 pub use loss::Loss;
 pub use window::Window;
 

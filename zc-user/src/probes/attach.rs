@@ -97,6 +97,8 @@ pub struct Probes {
     /// By [`Site`].
     pub sites: Vec<Status>,
     skips_nested: bool,
+    /// See [`Resolved::page_leaves_copy`].
+    pub page_leaves_copy: bool,
     /// What the programs log.
     pub log: KernelLog,
 }
@@ -116,7 +118,8 @@ impl Probes {
         attach_tracepoints(&mut ebpf, &btf)?;
         let sites = attach_sites(&mut ebpf, &btf, &resolved, disabled);
         let log = KernelLog::open(&mut ebpf);
-        Ok(Self { ebpf, sites, skips_nested: resolved.skips_nested, log })
+        let Resolved { skips_nested, page_leaves_copy, .. } = resolved;
+        Ok(Self { ebpf, sites, skips_nested, page_leaves_copy, log })
     }
 
     /// Loads and attaches a raw tracepoint only: all that the boundary tier needs.
@@ -260,7 +263,7 @@ fn attach_at(
 }
 
 /// Runs `attach` on the program called `name`; the error is the kernel's, in a line.
-fn with_program<'a, P>(
+pub(super) fn with_program<'a, P>(
     ebpf: &'a mut Ebpf,
     name: &str,
     attach: impl FnOnce(&mut P) -> Result<(), ProgramError>,

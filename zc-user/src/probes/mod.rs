@@ -2,7 +2,10 @@
 //! and attaching.
 
 pub mod attach;
+pub mod audit;
+
 pub mod catalogue;
+pub mod leaves;
 pub mod log;
 pub mod misses;
 pub mod resolve;

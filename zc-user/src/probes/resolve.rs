@@ -35,6 +35,10 @@ pub struct Resolved {
     pub functions: [Option<&'static str>; Site::ALL.len()],
     /// Whether the kernel skips a program that already runs on the CPU.
     pub skips_nested: bool,
+    /// Whether `copy_page_to_iter` and `copy_page_from_iter` copy between a page and user memory
+    /// themselves. In 6.0 they became loops around `_copy_to_iter` and `_copy_from_iter`, in the same
+    /// release that brought `ITER_UBUF` (`lib/iov_iter.c`).
+    pub page_leaves_copy: bool,
 }
 
 /// Looks everything up in `/sys/kernel/btf/vmlinux`.
@@ -46,7 +50,7 @@ pub fn resolve() -> Result<Resolved, BtfError> {
 
 fn resolve_in(btf: &Btf) -> Result<Resolved, BtfError> {
     let mut layout = offsets(btf)?;
-    iterators(btf, &mut layout)?;
+    let page_leaves_copy = iterators(btf, &mut layout)?;
     let mut functions = [None; Site::ALL.len()];
     for (index, row) in SITES.iter().enumerate() {
         for &name in row.functions {
@@ -59,7 +63,7 @@ fn resolve_in(btf: &Btf) -> Result<Resolved, BtfError> {
     }
     // The flag that it checks, 5.12 and later.
     let skips_nested = btf.offset("bpf_prog", "active").is_ok();
-    Ok(Resolved { layout, functions, skips_nested })
+    Ok(Resolved { layout, functions, skips_nested, page_leaves_copy })
 }
 
 fn offsets(btf: &Btf) -> Result<Layout, BtfError> {
@@ -85,14 +89,17 @@ fn offsets(btf: &Btf) -> Result<Layout, BtfError> {
     })
 }
 
-/// Where an iterator's type stands and what its values mean.
-fn iterators(btf: &Btf, layout: &mut Layout) -> Result<(), BtfError> {
+/// Where an iterator's type stands and what its values mean; see also
+/// [`Resolved::page_leaves_copy`].
+fn iterators(btf: &Btf, layout: &mut Layout) -> Result<bool, BtfError> {
     (layout.iter_type, layout.iter_mask) = match btf.offset("iov_iter", "iter_type") {
         Ok(offset) => (offset, 0xff),
         // Up to 5.13 it is `type`, whose lowest bit says READ or WRITE.
         Err(missing) => (btf.offset("iov_iter", "type").map_err(|_| missing)?, 0xfe),
     };
+    let mut page_leaves_copy = true;
     for (name, value) in btf.enumerators("iter_type")? {
+        page_leaves_copy &= name != "ITER_UBUF";
         // The kernel half masks with 63, and so must this.
         let bit = 1u64 << (value & 63);
         if USER_ITERATORS.contains(&name) {
@@ -104,5 +111,5 @@ fn iterators(btf: &Btf, layout: &mut Layout) -> Result<(), BtfError> {
     if layout.iter_user == 0 {
         return Err(BtfError::Missing(format!("enumerator {}", USER_ITERATORS.join(" or "))));
     }
-    Ok(())
+    Ok(page_leaves_copy)
 }

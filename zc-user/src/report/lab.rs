@@ -27,12 +27,16 @@ pub fn text(report: &LabReport, colour: bool) -> String {
         plan.repeat,
         if plan.repeat == 1 { "" } else { "s" },
     );
+    if let Some(audit) = &report.audit {
+        super::audit::method(&mut out, audit);
+    }
     for style in &report.styles {
         out.push('\n');
         details(&mut out, style, colour);
     }
     out.push('\n');
     summary(&mut out, report, colour);
+    super::audit::differences(&mut out, report);
     for problem in &report.completeness.problems {
         let _ = writeln!(out, "incomplete: {problem}");
     }
@@ -70,6 +74,9 @@ fn details(out: &mut String, style: &StyleReport, colour: bool) {
         if run.hash_ok { "equal" } else { "DIFFERENT" },
         machine(run)
     );
+    if let Some(audit) = &style.audit {
+        super::audit::details(out, audit, colour);
+    }
 }
 
 fn detail(line: &Line, copies: &Copied<f64>) -> Vec<Cell> {
@@ -88,7 +95,8 @@ fn detail(line: &Line, copies: &Copied<f64>) -> Vec<Cell> {
     ]
 }
 
-fn label(quantity: Quantity) -> &'static str {
+/// What a quantity is called in text.
+pub(super) fn label(quantity: Quantity) -> &'static str {
     match quantity {
         Quantity::UserToKernel => "copied, user to kernel",
         Quantity::KernelToUser => "copied, kernel to user",

@@ -1,5 +1,6 @@
 //! Views of results. They compute nothing.
 
+mod audit;
 pub mod doctor;
 pub mod lab;
 pub mod output;

@@ -13,6 +13,7 @@ use crate::{
     },
 };
 
+pub mod audit;
 pub mod derive;
 
 /// How much of a kernel can be seen.
@@ -59,6 +60,9 @@ pub struct LabReport {
     pub plan: PlanReport,
     /// What `complete` rests on.
     pub completeness: Completeness,
+    /// How the leaves were watched; absent without --audit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit: Option<audit::AuditSummary>,
     /// A row for each style that ran.
     pub styles: Vec<StyleReport>,
 }
@@ -122,6 +126,9 @@ pub struct StyleReport {
     /// The worst run, whose numbers these are; the first of several equal ones.
     #[serde(flatten)]
     pub run: RunReport,
+    /// Sites, leaves and user space side by side.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit: Option<audit::AuditReport>,
     /// Every measured run.
     pub runs: Vec<RunReport>,
 }

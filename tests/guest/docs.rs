@@ -30,9 +30,24 @@ fn the_readme_shows_the_real_table() {
 }
 
 #[test]
+fn the_readme_shows_a_real_audit() {
+    let output = run(&["lab", "read-send", "--audit"]);
+    assert_eq!(status(&output), 0);
+    let real = stdout(&output);
+    let shown = block(README, "<!-- zc lab --audit -->");
+    for line in shown.lines().filter(|line| !line.is_empty() && *line != "[…]") {
+        assert!(
+            real.lines().any(|real| real == line),
+            "the README shows {line:?}, not in:\n{real}"
+        );
+    }
+    assert!(shown.lines().count() > 7, "there is a table to compare");
+}
+
+#[test]
 fn every_key_is_documented() {
     let (_, _) = lab(&["sendfile", "--size", "64K"]);
-    let output = run(&["lab", "--size", "64K", "--json", "--disable-site", "pipe_read"]);
+    let output = run(&["lab", "--size", "64K", "--json", "--disable-site", "pipe_read", "--audit"]);
     let report: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
     let mut keys = std::collections::BTreeSet::new();
     collect(&report, &mut keys);

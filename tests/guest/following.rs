@@ -16,7 +16,7 @@ use zc_common::{Group, IterClass, Site};
 use crate::support::{nothing_left_behind, scratch};
 
 /// A shell that stops itself, before it runs `script`.
-fn stopped_shell(script: &str) -> Child {
+pub(crate) fn stopped_shell(script: &str) -> Child {
     let child = Command::new("/bin/sh")
         .args(["-c", &format!("kill -STOP $$; {script}")])
         .stdin(Stdio::null())

@@ -18,6 +18,7 @@ pub(crate) struct Lab {
     pub(crate) verdict: String,
     pub(crate) plan: Plan,
     pub(crate) completeness: Completeness,
+    pub(crate) audit: Option<AuditSummary>,
     pub(crate) styles: Vec<Style>,
 }
 
@@ -84,6 +85,7 @@ pub(crate) struct Style {
     pub(crate) sender: Side,
     pub(crate) receiver: Side,
     pub(crate) machine: Option<Machine>,
+    pub(crate) audit: Option<Audit>,
     pub(crate) runs: Vec<Run>,
 }
 
@@ -192,4 +194,59 @@ pub(crate) struct Machine {
     pub(crate) kernel_to_kernel: u64,
     pub(crate) aside: u64,
     pub(crate) sites: Vec<Site>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AuditSummary {
+    pub(crate) method: Option<String>,
+    pub(crate) kprobe_refused: Option<String>,
+    pub(crate) registers: Option<usize>,
+    #[serde(default)]
+    pub(crate) rounds: Vec<Vec<String>>,
+    pub(crate) problem: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Audit {
+    pub(crate) verdict: String,
+    pub(crate) lines: Vec<AuditLine>,
+    pub(crate) control_bytes: BySide,
+    pub(crate) leaves: Vec<Leaf>,
+    #[serde(default)]
+    pub(crate) losses: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BySide {
+    pub(crate) sender: Option<u64>,
+    pub(crate) receiver: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "fields are there to be checked by parsing")]
+pub(crate) struct AuditLine {
+    pub(crate) side: String,
+    pub(crate) quantity: String,
+    pub(crate) site_bytes: Option<u64>,
+    pub(crate) leaf_bytes: Option<u64>,
+    pub(crate) user_bytes: Option<u64>,
+    pub(crate) verdict: String,
+    pub(crate) reason: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "fields are there to be checked by parsing")]
+pub(crate) struct Leaf {
+    pub(crate) side: String,
+    pub(crate) function: String,
+    pub(crate) round: usize,
+    pub(crate) hits: Option<u64>,
+    pub(crate) runs: u64,
+    pub(crate) payload_bytes: Option<u64>,
+    pub(crate) control_bytes: Option<u64>,
 }

@@ -99,8 +99,8 @@ pub(crate) fn nothing_left_behind() {
     }
 }
 
-/// The guest runs nothing else that loads BPF programs.
-fn loaded_programs() -> Vec<String> {
+/// Names of all loaded BPF programs, the first 15 bytes. The guest runs nothing else that loads any.
+pub(crate) fn loaded_programs() -> Vec<String> {
     aya::programs::loaded_programs()
         .flatten()
         .map(|info| info.name_as_str().unwrap_or_default().to_owned())

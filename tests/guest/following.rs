@@ -28,8 +28,19 @@ pub(crate) fn stopped_shell(script: &str) -> Child {
     child
 }
 
-/// Counts what the traced shells do, each in its group, and one untraced one.
+/// Counts what the traced shells do, each in its group, and one untraced one; again when the
+/// kernel skipped a probe, as it may where a task can be preempted inside one.
 fn count(traced: &[&str], untraced: &str) -> BTreeMap<Group, Sample> {
+    for _ in 0..20 {
+        if let Some(counted) = count_once(traced, untraced) {
+            return counted;
+        }
+    }
+    panic!("a probe was skipped in each of 20 runs");
+}
+
+/// `None` when a probe was skipped.
+fn count_once(traced: &[&str], untraced: &str) -> Option<BTreeMap<Group, Sample>> {
     let mut engine = Engine::new(Probes::attach(&[]).unwrap());
     let groups: Vec<_> =
         (1..=traced.len()).map(|n| Group::traced(u8::try_from(n).unwrap()).unwrap()).collect();
@@ -46,17 +57,18 @@ fn count(traced: &[&str], untraced: &str) -> BTreeMap<Group, Sample> {
         assert!(shell.wait().unwrap().success());
     }
     let counted = engine.disarm().unwrap();
-    nothing_missed(&engine);
+    let missed = missed(&engine);
     drop(engine);
     nothing_left_behind();
-    counted
+    (!missed).then_some(counted)
 }
 
-/// No program was skipped.
-fn nothing_missed(engine: &Engine) {
-    if let Misses::Told(programs) = engine.probes().recursion_misses().unwrap() {
-        let missed: Vec<_> = programs.iter().filter(|(_, misses)| **misses > 0).collect();
-        assert!(missed.is_empty(), "{missed:?}");
+/// Whether a program was skipped.
+fn missed(engine: &Engine) -> bool {
+    match engine.probes().recursion_misses().unwrap() {
+        Misses::Told(programs) => programs.values().any(|misses| *misses > 0),
+        Misses::Never => false,
+        Misses::Untold => panic!("the kernel does not tell"),
     }
 }
 

@@ -63,7 +63,7 @@ fn msg_zerocopy_over_loopback_is_copied_once_inside_the_kernel() {
     let (mut receiver, _) = listener.accept().unwrap();
     allow_zerocopy(&sender);
     let payload = vec![7; BYTES];
-    let [own, _] = count(|| {
+    let [own, machine] = count(|| {
         let reading = thread::spawn(move || {
             let mut received = vec![0; BYTES];
             receiver.read_exact(&mut received).unwrap();
@@ -81,7 +81,7 @@ fn msg_zerocopy_over_loopback_is_copied_once_inside_the_kernel() {
     // The receiver is on the same machine: the kernel takes a copy of its own, in a softirq, and it
     // is charged to the sender that lent the pages.
     let copied = own.sites[&(Site::SkbCopyUbufs, IterClass::Paged)];
-    assert_eq!(copied.bytes, BYTES as u64);
+    assert_eq!(copied.bytes, BYTES as u64, "{own:?} {machine:?}");
     assert_eq!(passed(Site::SimpleCopyToIter), BYTES as u64);
 }
 

@@ -45,6 +45,7 @@ pub(crate) struct Plan {
 pub(crate) struct Completeness {
     pub(crate) sites: Vec<BTreeMap<String, serde_json::Value>>,
     pub(crate) lost: Lost,
+    pub(crate) discarded_runs: u64,
     pub(crate) calibration: String,
     #[serde(default)]
     pub(crate) problems: Vec<String>,

@@ -72,18 +72,19 @@ impl Lab<'_> {
     pub(super) fn audited(
         &mut self,
         style: &Style,
-        session: &mut Session,
         mut report: StyleReport,
     ) -> Result<StyleReport> {
         let Some(audit) = &self.audit else { return Ok(report) };
         let Some(plan) = audit.plan.clone().filter(|_| audit.problem.is_none()) else {
             return Ok(report);
         };
+        let sizes = audit.runs(self.payload.size);
+        let mut session = self.session(style, &sizes)?;
         let (sender, receiver) = session.pids();
         let processes = [(sender, SENDER), (receiver, RECEIVER)];
         let mut rounds = Vec::new();
         for leaves in plan.rounds {
-            match self.round(session, &processes, plan.method, leaves) {
+            match self.round(&mut session, &processes, plan.method, leaves) {
                 Ok(round) => rounds.push(round),
                 Err(error) => {
                     let refused = error.downcast_ref::<AuditError>().map(|why| one_line(why));

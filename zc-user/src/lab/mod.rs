@@ -70,10 +70,10 @@ pub trait Progress {
 
 /// How many steps [`run`] reports.
 pub fn steps(options: &Options) -> u64 {
-    // Attaching, the payload; a warm-up, an empty run and the measured ones of each style. The
-    // rounds of an audit are not known before attaching: most kernels need two.
-    let audit = if options.audit { 2 } else { 0 };
-    2 + options.styles.len() as u64 * (2 + u64::from(options.repeat) + audit)
+    // Attaching, the payload; a warm-up and the measured runs of each style. An audit has a warm-up
+    // of its own; its rounds are not known before attaching: most kernels need two.
+    let audit = if options.audit { 1 + 2 } else { 0 };
+    2 + options.styles.len() as u64 * (1 + u64::from(options.repeat) + audit)
 }
 
 /// Makes or opens the payload that `options` ask for.
@@ -98,7 +98,8 @@ pub fn run(
     progress.step();
     let calibration = calibration(options, payload, &mut engine, progress)?;
     let loss = Loss::default();
-    let mut lab = Lab { options, payload, running, progress, engine, audit, calibration, loss };
+    let mut lab =
+        Lab { options, payload, running, progress, engine, audit, calibration, loss, discarded: 0 };
     let mut styles = Vec::new();
     for style in &options.styles {
         progress.doing(style.name);
@@ -130,6 +131,10 @@ fn calibration(
     Ok(if miscounts.is_empty() { Calibration::Passed } else { Calibration::Failed })
 }
 
+/// How often a style's transfer is made again when the kernel skipped a probe in it: a matter of
+/// chance on kernels that can be preempted inside a probe.
+const SPARE_RUNS: usize = 16;
+
 /// The groups of the two sides, and of the known transfers.
 const SENDER: Group = group(1);
 const RECEIVER: Group = group(2);
@@ -149,8 +154,10 @@ struct Lab<'a> {
     progress: &'a dyn Progress,
     engine: Engine,
     calibration: Calibration,
-    /// What all runs so far lost.
+    /// What the runs that count lost.
     loss: Loss,
+    /// Runs made again because the kernel skipped a probe in them.
+    discarded: u64,
     /// Where one was asked for.
     audit: Option<Audit>,
 }
@@ -165,12 +172,32 @@ impl Lab<'_> {
     }
 
     fn style(&mut self, style: &'static Style) -> Result<StyleReport> {
+        let repeat = self.options.repeat as usize;
+        let sizes = [0, self.payload.size].repeat(repeat + SPARE_RUNS);
+        let mut session = self.session(style, &sizes)?;
+        let mut spare = SPARE_RUNS;
+        let mut runs = Vec::new();
+        while runs.len() < repeat {
+            let (run, loss) = self.measure(style, &mut session)?;
+            if loss.is_chance() && spare > 0 {
+                spare -= 1;
+                self.discarded += 1;
+                continue;
+            }
+            self.loss = self.loss.clone().and(&loss);
+            runs.push(run);
+            self.progress.step();
+        }
+        drop(session);
+        self.audited(style, style_report(style, runs)?)
+    }
+
+    /// Two connected workers that have passed each line of the transfer's code once, so that no
+    /// page of it is new in the runs of `sizes` bytes to come.
+    fn session(&mut self, style: &Style, sizes: &[u64]) -> Result<Session> {
         let plan = self.plan();
-        // Enough to pass each line of the transfer's code once, so that no page of it is new.
         let warm_up = plan.bytes.min(plan.chunk.saturating_mul(2));
-        let mut sizes = vec![warm_up, 0];
-        sizes.extend(vec![plan.bytes; self.options.repeat as usize]);
-        sizes.extend(self.audit.iter().flat_map(|audit| audit.runs(plan.bytes)));
+        let sizes = [&[warm_up], sizes].concat();
         let port = self.options.port;
         let mut session =
             Session::start(style, self.payload, port, plan.chunk, &sizes, self.running)?;
@@ -179,44 +206,44 @@ impl Lab<'_> {
         self.engine.watch(receiver, RECEIVER)?;
         session.run(&mut Unwatched)?;
         self.progress.step();
+        Ok(session)
+    }
+
+    /// An empty run, then a transfer: what it cost beyond the empty one, and what was lost in both.
+    fn measure(&mut self, style: &Style, session: &mut Session) -> Result<(RunReport, Loss)> {
+        let plan = self.plan();
         let groups = [Group::MACHINE, SENDER, RECEIVER];
         let mut empty = Window::new(&mut self.engine, &groups, None);
         session.run(&mut empty)?;
         let empty = empty.counted()?;
-        self.loss = self.loss.clone().and(&empty.loss);
-        self.progress.step();
-        let mut runs = Vec::new();
-        for _ in 0..self.options.repeat {
-            let cold = self.options.cold.then_some(self.payload);
-            let mut window = Window::new(&mut self.engine, &groups, cold);
-            let delivered = session.run(&mut window)?;
-            let counted = window.counted()?;
-            self.loss = self.loss.clone().and(&counted.loss);
-            let input = RunInput {
-                style: style.name,
-                bytes: plan.bytes,
-                hash: &self.payload.hash,
-                delivered: &delivered,
-                statuses: self.statuses(),
-                loss: &counted.loss.clone().and(&empty.loss),
-                guesses: &self.options.guesses,
-                machine: &counted.samples[&Group::MACHINE],
-            };
-            let side = |side, group, jobs, cost| SideInput {
-                side,
-                run: &counted.samples[&group],
-                empty: &empty.samples[&group],
-                jobs,
-                cost,
-            };
-            runs.push(derive::run(
-                &input,
-                &side(Side::Sender, SENDER, style.jobs, (style.cost)(plan)),
-                &side(Side::Receiver, RECEIVER, receive::JOBS, receive::cost(plan)),
-            ));
-            self.progress.step();
-        }
-        self.audited(style, &mut session, style_report(style, runs)?)
+        let cold = self.options.cold.then_some(self.payload);
+        let mut window = Window::new(&mut self.engine, &groups, cold);
+        let delivered = session.run(&mut window)?;
+        let counted = window.counted()?;
+        let loss = counted.loss.and(&empty.loss);
+        let input = RunInput {
+            style: style.name,
+            bytes: plan.bytes,
+            hash: &self.payload.hash,
+            delivered: &delivered,
+            statuses: self.statuses(),
+            loss: &loss,
+            guesses: &self.options.guesses,
+            machine: &counted.samples[&Group::MACHINE],
+        };
+        let side = |side, group, jobs, cost| SideInput {
+            side,
+            run: &counted.samples[&group],
+            empty: &empty.samples[&group],
+            jobs,
+            cost,
+        };
+        let run = derive::run(
+            &input,
+            &side(Side::Sender, SENDER, style.jobs, (style.cost)(plan)),
+            &side(Side::Receiver, RECEIVER, receive::JOBS, receive::cost(plan)),
+        );
+        Ok((run, loss))
     }
 
     fn report(self, styles: Vec<StyleReport>) -> LabReport {
@@ -248,6 +275,7 @@ impl Lab<'_> {
             completeness: Completeness {
                 sites: derive::site_statuses(self.statuses()),
                 lost: self.loss,
+                discarded_runs: self.discarded,
                 calibration: self.calibration,
                 problems,
             },

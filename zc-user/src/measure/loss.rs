@@ -25,6 +25,12 @@ impl Loss {
         *self == Self::default()
     }
 
+    /// Programs were skipped and nothing else happened: the same run may well lose nothing.
+    pub fn is_chance(&self) -> bool {
+        let rest = Self { recursion_misses: BTreeMap::new(), ..self.clone() };
+        !self.recursion_misses.is_empty() && rest.is_none()
+    }
+
     /// The losses of two windows together.
     #[must_use]
     pub fn and(mut self, other: &Self) -> Self {
@@ -80,6 +86,9 @@ mod tests {
             assert!(reasons.contains(part), "{reasons}");
         }
         assert!(Loss::default().is_none() && Loss::default().reasons().is_empty());
-        assert!(!both.is_none());
+        assert!(!both.is_none() && !both.is_chance());
+        let misses = BTreeMap::from([("sys_exit".to_owned(), 1)]);
+        assert!(Loss { recursion_misses: misses, ..Loss::default() }.is_chance());
+        assert!(!Loss::default().is_chance());
     }
 }

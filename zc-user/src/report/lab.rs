@@ -40,6 +40,13 @@ pub fn text(report: &LabReport, colour: bool) -> String {
     for problem in &report.completeness.problems {
         let _ = writeln!(out, "incomplete: {problem}");
     }
+    if report.completeness.discarded_runs > 0 {
+        let _ = writeln!(
+            out,
+            "{} runs made again: the kernel had skipped a probe in them",
+            report.completeness.discarded_runs
+        );
+    }
     match report.completeness.calibration {
         Calibration::Passed => {}
         Calibration::Failed => out.push_str("calibration failed: see what is incomplete\n"),

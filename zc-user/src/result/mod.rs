@@ -87,8 +87,10 @@ pub struct PlanReport {
 pub struct Completeness {
     /// Every site of the catalogue.
     pub sites: Vec<SiteStatus>,
-    /// Counts that were lost.
+    /// Counts that were lost in the runs that are reported.
     pub lost: Loss,
+    /// Runs that were made again because the kernel skipped a probe in them.
+    pub discarded_runs: u64,
     /// Whether each site that is relied on counted a known transfer exactly before the first run.
     pub calibration: Calibration,
     /// Why the result is not complete.

@@ -10,6 +10,7 @@ mod bad_input;
 mod docs;
 mod doctor;
 mod following;
+mod hold;
 mod kernel;
 mod killed;
 mod lab;

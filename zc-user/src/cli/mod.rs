@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, error::ErrorKind};
 
 mod doctor;
+mod hold;
 mod lab;
 mod worker;
 

@@ -1,10 +1,11 @@
-//! `zc worker`: what `zc lab` starts for each side.
+//! `zc worker`: what `zc lab` starts for each side, and what `cargo xtask bench` measures.
 
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
 use clap::Subcommand;
 
+use super::hold;
 use crate::transfer::{self, worker};
 
 /// Which side.
@@ -29,6 +30,15 @@ pub(super) enum Role {
         #[command(flatten)]
         common: Common,
     },
+    /// Counts a process and its children until stdin ends
+    Hold {
+        /// The process
+        #[arg(long)]
+        pid: u32,
+        /// At the copy primitives too
+        #[arg(long)]
+        audit: bool,
+    },
 }
 
 /// What both sides have to agree on.
@@ -47,12 +57,14 @@ pub(super) struct Common {
 
 /// Runs to the end or the first failure, which the parent is told.
 pub(super) fn main(role: &Role) -> Result<()> {
-    let (Role::Sender { common, .. } | Role::Receiver { common, .. }) = role;
-    worker::run(common.parent, || match role {
-        Role::Sender { style, peer, common } => {
+    match role {
+        Role::Sender { style, peer, common } => worker::run(common.parent, || {
             let style = transfer::style(style).context("no such style")?;
             worker::send(style, *peer, common.chunk, &common.runs)
+        }),
+        Role::Receiver { port, common } => {
+            worker::run(common.parent, || worker::receive_all(*port, common.chunk, &common.runs))
         }
-        Role::Receiver { port, common } => worker::receive_all(*port, common.chunk, &common.runs),
-    })
+        Role::Hold { pid, audit } => hold::main(*pid, *audit),
+    }
 }

@@ -20,7 +20,7 @@ use crate::{
 pub use calibrate::{Miscount, calibrate};
 pub use leaves::{CountedLeaves, LeafSample, LeafWindow};
 pub use loss::Loss;
-pub use window::Window;
+pub use window::{Counted, Window};
 
 /// The counters of one group over one run: a raw sample.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Set-up, guests, tests and benchmarks of zc.
 
+mod bench;
 mod build;
 mod cache;
 mod check;
@@ -41,6 +42,8 @@ enum Task {
     Check,
     /// Run the checks, the unit tests, and the integration tests in guests
     Test(test::TestArgs),
+    /// Count the instructions that being observed adds to system calls, by zc and by others
+    Bench(bench::BenchArgs),
     /// Run one command, or a shell, in a guest with a chosen kernel
     Vm(vm::args::VmArgs),
 }
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Task::Lab(args) => lab::command(args),
         Task::Check => check::command(),
         Task::Test(args) => test::command(&args),
+        Task::Bench(args) => bench::command(&args),
         Task::Vm(args) => vm::command(&args),
     });
     match outcome {

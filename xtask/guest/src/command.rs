@@ -12,7 +12,8 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 use rustix::termios::{OptionalActions, Winsize};
 use zc_guest::{RunSpec, SCRATCH_DIR, STDERR_TTY, STDOUT_TTY, Streams, Verdict};
 
-const PATH: &str = "/bin:/sbin";
+/// Debian's programs, where there are any, before busybox's.
+const PATH: &str = "/usr/bin:/usr/sbin:/bin:/sbin";
 
 /// What a shell says of a command that does not exist.
 const NOT_FOUND: i32 = 127;

@@ -1,6 +1,7 @@
 //! What the host (`xtask`) and its guest (`zc-init`) agree on: device names, the description of
 //! the run, and the verdict line. Both sides use this one definition.
 
+pub mod bench;
 mod spec;
 mod verdict;
 

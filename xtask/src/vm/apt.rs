@@ -2,6 +2,7 @@
 //! lists, cache and state. It installs nothing and needs no root.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -104,6 +105,21 @@ impl Apt {
         command.current_dir(into).arg("download").args(wanted);
         let names: Vec<&str> = packages.iter().map(|package| package.name.as_str()).collect();
         let step = Step::new(format!("downloading {}", names.join(", ")));
+        process::checked(&mut command, Some(&step)).map(drop)
+    }
+
+    /// Downloads the newest version of packages and of all that they depend on, checked likewise.
+    pub(crate) fn download_with_dependencies(&self, names: &[&str], into: &Path) -> Result<()> {
+        let partial = into.join("partial");
+        fs::create_dir_all(&partial)
+            .with_context(|| format!("cannot create {}", partial.display()))?;
+        let mut archives = OsString::from("-oDir::Cache::archives=");
+        archives.push(into);
+        let mut command = self.command("apt-get");
+        // Nothing counts as installed in our own state, so that really all are downloaded.
+        command.args(["install", "--yes", "--no-install-recommends", "--download-only"]);
+        command.arg(archives).args(names);
+        let step = Step::new(format!("downloading {} and what they need", names.join(", ")));
         process::checked(&mut command, Some(&step)).map(drop)
     }
 

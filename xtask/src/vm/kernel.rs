@@ -48,8 +48,8 @@ pub(crate) const DEFAULT: &str = "6.12";
 /// built in, so no initramfs is needed.
 const METAPACKAGE: &str = "linux-image-cloud-amd64";
 
-/// How long a resolved kernel is used without looking for a newer one.
-const FRESH: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How long a resolved kernel or package is used without looking for a newer one.
+pub(super) const FRESH: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// After a failure to read the lists, a look is due again this soon.
 const RETRY: Duration = Duration::from_secs(3600);
@@ -235,7 +235,7 @@ fn packages_of(meta: &Package, newest: &dyn Fn(&str) -> Result<Package>) -> Resu
 }
 
 /// Older versions are of no use once a newer one is there.
-fn remove_superseded(dir: &Path) -> Result<()> {
+pub(super) fn remove_superseded(dir: &Path) -> Result<()> {
     for entry in fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))? {
         let path = entry.with_context(|| format!("cannot list {}", dir.display()))?.path();
         let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
@@ -299,7 +299,8 @@ fn release_of(image: &[u8]) -> Option<String> {
     (!release.is_empty()).then(|| release.to_owned())
 }
 
-fn now() -> u64 {
+/// Seconds since 1970.
+pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
 }
 

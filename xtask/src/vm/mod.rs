@@ -6,6 +6,7 @@ mod apt;
 pub(crate) mod args;
 pub(crate) mod kernel;
 mod output;
+pub(crate) mod packages;
 pub(crate) mod payload;
 mod qemu;
 mod rootfs;
@@ -25,6 +26,7 @@ use self::accel::Accel;
 use self::args::VmArgs;
 use self::kernel::{Kernel, KernelSpec};
 pub(crate) use self::output::Sinks;
+use self::packages::{PackageSet, PackageTree};
 use self::payload::Transfer;
 use self::qemu::{Machine, RunDir};
 use self::verdict::Failure;
@@ -75,6 +77,7 @@ pub(crate) struct Guest {
     root: PathBuf,
     qemu: PathBuf,
     accel: Accel,
+    packages: Option<PackageTree>,
 }
 
 impl Guest {
@@ -85,14 +88,44 @@ impl Guest {
         refresh: bool,
     ) -> Result<Self> {
         let cache = Cache::open()?;
-        let init = build::guest_program("zc-guest", "zc-init")?;
         let kernel = kernel::resolve(&cache, spec, modules, refresh)?;
-        let busybox = unpack::busybox(&cache)?;
-        let root = rootfs::image(&cache, &kernel, &init, &busybox)?;
+        Self::assemble(&cache, kernel, None)
+    }
+
+    /// The same, with packages in its root file system.
+    pub(crate) fn prepare_with(spec: &KernelSpec, packages: &'static PackageSet) -> Result<Self> {
+        let cache = Cache::open()?;
+        let kernel = kernel::resolve(&cache, spec, None, false)?;
+        let packages = packages::tree(&cache, packages)?;
+        Self::assemble(&cache, kernel, Some(packages))
+    }
+
+    fn assemble(cache: &Cache, kernel: Kernel, packages: Option<PackageTree>) -> Result<Self> {
+        let init = build::guest_program("zc-guest", "zc-init")?;
+        let busybox = unpack::busybox(cache)?;
+        let root = rootfs::image(cache, &kernel, &init, &busybox, packages.as_ref())?;
         let qemu = process::find_program("qemu-system-x86_64")
             .context("qemu-system-x86_64 is missing: run `cargo xtask setup`")?;
-        let accel = accel::choose(&cache, &qemu, &kernel.image)?;
-        Ok(Self { kernel, root, qemu, accel })
+        let accel = accel::choose(cache, &qemu, &kernel.image)?;
+        Ok(Self { kernel, root, qemu, accel, packages })
+    }
+
+    /// The same guest on a machine whose clocks count instructions.
+    pub(crate) fn counted(self) -> Self {
+        Self { accel: Accel::Counted, ..self }
+    }
+
+    /// The version of QEMU that runs it.
+    pub(crate) fn qemu_version(&self) -> Result<String> {
+        let said = process::checked(std::process::Command::new(&self.qemu).arg("--version"), None)?;
+        let said = String::from_utf8_lossy(&said).into_owned();
+        let line = said.lines().next().unwrap_or_default();
+        Ok(line.trim_start_matches("QEMU emulator version ").to_owned())
+    }
+
+    /// The version of a package that it has.
+    pub(crate) fn version(&self, package: &str) -> Option<&str> {
+        self.packages.as_ref()?.versions.get(package).map(String::as_str)
     }
 
     /// The kernel's release.

@@ -170,6 +170,11 @@ fn arguments(machine: &Machine, dir: &RunDir) -> Vec<OsString> {
             add("-accel", "tcg,thread=multi".into());
             add("-cpu", "max".into());
         }
+        Accel::Counted => {
+            add("-accel", "tcg,thread=single".into());
+            add("-icount", "shift=0,sleep=off".into());
+            add("-cpu", "max".into());
+        }
     }
     add("-smp", machine.cpus.to_string().into());
     add("-m", format!("{}M", machine.memory_mib).into());
@@ -283,6 +288,14 @@ mod tests {
         ] {
             assert!(line.contains(part), "{part} is not in {line}");
         }
+    }
+
+    #[test]
+    fn a_counted_machine_has_one_processor_and_its_clock() {
+        let accel = Accel::Counted;
+        let line = line(&Machine { cpus: accel.processors(), accel, ..machine() });
+        let part = "-accel tcg,thread=single -icount shift=0,sleep=off -cpu max -smp 1";
+        assert!(line.contains(part), "{line}");
     }
 
     #[test]

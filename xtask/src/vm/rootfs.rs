@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result};
 use zc_guest::{INIT_PATH, ROOT_SIGNATURE, SCRATCH_DIR};
 
 use super::kernel::Kernel;
+use super::packages::PackageTree;
 use crate::cache::Cache;
 use crate::process;
 use crate::progress::Step;
@@ -63,19 +64,25 @@ pub(crate) fn image(
     kernel: &Kernel,
     init: &Path,
     busybox: &Path,
+    packages: Option<&PackageTree>,
 ) -> Result<PathBuf> {
     let dir = cache.dir("images")?;
     let _lock = cache.lock("images")?;
-    let name = format!("{}-{}.img", kernel.release, fingerprint(kernel, init, busybox)?);
+    // No kind of image is taken for an older one of another kind.
+    let kind = match packages {
+        Some(packages) => format!("{}@{}-", packages.name, kernel.release),
+        None => format!("{}-", kernel.release),
+    };
+    let name = format!("{kind}{}.img", fingerprint(kernel, init, busybox, packages)?);
     let image = dir.join(&name);
     if image.exists() {
         return Ok(image);
     }
     let _step = Step::new(format!("making the root file system for {}", kernel.release));
-    remove_superseded(&dir, &kernel.release)?;
+    remove_superseded(&dir, &kind)?;
     let partial = crate::cache::partial_dir(&dir)?;
     let tree = partial.path().join("root");
-    populate(&tree, kernel, init, busybox)?;
+    populate(&tree, kernel, init, busybox, packages)?;
     let unfinished = partial.path().join("image");
     format_image(&unfinished, &tree)?;
     fs::rename(&unfinished, &image)
@@ -84,7 +91,12 @@ pub(crate) fn image(
 }
 
 /// Stands for everything that the image is made of.
-fn fingerprint(kernel: &Kernel, init: &Path, busybox: &Path) -> Result<String> {
+fn fingerprint(
+    kernel: &Kernel,
+    init: &Path,
+    busybox: &Path,
+    packages: Option<&PackageTree>,
+) -> Result<String> {
     let mut hasher = blake3::Hasher::new();
     for (name, text) in FILES {
         hasher.update(name.as_bytes()).update(text.as_bytes());
@@ -97,6 +109,10 @@ fn fingerprint(kernel: &Kernel, init: &Path, busybox: &Path) -> Result<String> {
     if let Some(index) = &index {
         hasher.update(index.as_os_str().as_encoded_bytes());
     }
+    // The folder's name stands for its contents.
+    if let Some(packages) = packages {
+        hasher.update(packages.root.as_os_str().as_encoded_bytes());
+    }
     for path in [Some(init), Some(busybox), index.as_deref()].into_iter().flatten() {
         let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
         hasher.update_reader(file).with_context(|| format!("cannot read {}", path.display()))?;
@@ -104,22 +120,27 @@ fn fingerprint(kernel: &Kernel, init: &Path, busybox: &Path) -> Result<String> {
     Ok(hasher.finalize().to_hex()[..16].to_owned())
 }
 
-fn remove_superseded(dir: &Path, release: &str) -> Result<()> {
-    let prefix = format!("{release}-");
+fn remove_superseded(dir: &Path, kind: &str) -> Result<()> {
     for entry in fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))? {
         let entry = entry.with_context(|| format!("cannot list {}", dir.display()))?;
         let path = entry.path();
         let age = entry.metadata().and_then(|file| file.modified()).map(|time| time.elapsed());
         // Another checkout may have made it for a guest that is about to start.
         let recent = !matches!(age, Ok(Ok(age)) if age > SETTLED);
-        if !recent && entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes()) {
+        if !recent && entry.file_name().as_encoded_bytes().starts_with(kind.as_bytes()) {
             fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
         }
     }
     Ok(())
 }
 
-fn populate(tree: &Path, kernel: &Kernel, init: &Path, busybox: &Path) -> Result<()> {
+fn populate(
+    tree: &Path,
+    kernel: &Kernel,
+    init: &Path,
+    busybox: &Path,
+    packages: Option<&PackageTree>,
+) -> Result<()> {
     for dir in DIRS {
         let dir = tree.join(dir);
         fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
@@ -136,8 +157,15 @@ fn populate(tree: &Path, kernel: &Kernel, init: &Path, busybox: &Path) -> Result
             .with_context(|| format!("cannot create the applet {applet}"))?;
     }
     if let Some(modules) = &kernel.modules {
-        link_tree(modules, &tree.join("lib/modules").join(&kernel.release))
+        // Their links ("build", "source") lead out of the tree.
+        link_tree(modules, &tree.join("lib/modules").join(&kernel.release), false)
             .with_context(|| format!("cannot take modules from {}", modules.display()))?;
+    }
+    if let Some(PackageTree { root, .. }) = packages {
+        link_tree(root, tree, true)
+            .with_context(|| format!("cannot take packages from {}", root.display()))?;
+        // Programs name their loader as in /lib64, which no package brings.
+        symlink("usr/lib64", tree.join("lib64")).context("cannot link /lib64")?;
     }
     Ok(())
 }
@@ -148,19 +176,21 @@ fn install(from: &Path, to: &Path) -> Result<()> {
     fs::set_permissions(to, fs::Permissions::from_mode(0o755)).with_context(context)
 }
 
-/// Hard links where possible: the modules of a kernel are many and only read.
-fn link_tree(from: &Path, to: &Path) -> io::Result<()> {
+/// Hard links where possible: the files are many and only read. `links` tells whether symbolic links
+/// come along.
+fn link_tree(from: &Path, to: &Path, links: bool) -> io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let target = to.join(entry.file_name());
         let kind = entry.file_type()?;
         if kind.is_dir() {
-            link_tree(&entry.path(), &target)?;
+            link_tree(&entry.path(), &target, links)?;
         } else if kind.is_file() && fs::hard_link(entry.path(), &target).is_err() {
             fs::copy(entry.path(), &target)?;
+        } else if kind.is_symlink() && links {
+            symlink(fs::read_link(entry.path())?, &target)?;
         }
-        // Links ("build", "source") lead out of the tree.
     }
     Ok(())
 }
@@ -223,15 +253,18 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_of_modules_is_linked_without_its_symlinks() {
+    fn a_tree_is_linked_with_or_without_its_symlinks() {
         let dir = tempfile::tempdir().unwrap();
         let from = dir.path().join("from");
         fs::create_dir_all(from.join("kernel/net")).unwrap();
         fs::write(from.join("kernel/net/tls.ko"), "module").unwrap();
         symlink("/usr/src", from.join("build")).unwrap();
         let to = dir.path().join("to");
-        link_tree(&from, &to).unwrap();
+        link_tree(&from, &to, false).unwrap();
         assert_eq!(fs::read(to.join("kernel/net/tls.ko")).unwrap(), b"module");
-        assert!(!to.join("build").exists());
+        assert!(!to.join("build").is_symlink());
+        let all = dir.path().join("all");
+        link_tree(&from, &all, true).unwrap();
+        assert_eq!(fs::read_link(all.join("build")).unwrap(), Path::new("/usr/src"));
     }
 }

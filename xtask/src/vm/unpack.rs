@@ -92,7 +92,7 @@ pub(crate) fn busybox(cache: &Cache) -> Result<PathBuf> {
 }
 
 /// Unpacks every package in a directory and removes it.
-fn unpack_all(dir: &Path, tree: &Path) -> Result<()> {
+pub(super) fn unpack_all(dir: &Path, tree: &Path) -> Result<()> {
     for entry in fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))? {
         let path = entry.with_context(|| format!("cannot list {}", dir.display()))?.path();
         if path.extension() == Some(OsStr::new("deb")) {

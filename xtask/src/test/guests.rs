@@ -26,6 +26,10 @@ const DEADLINE: Duration = Duration::from_secs(1200);
 const MEMORY_MIB: u32 = 1024;
 const OVERHEAD_MIB: u64 = 512;
 
+/// Network cards that send from the pages they are given, as most do. Their driver is a module:
+/// a test that needs them loads it.
+const NICS: &str = "vmxnet3";
+
 /// Where the test program lies in the guest.
 const TESTS_PATH: &str = "/bin/zc-tests";
 
@@ -117,6 +121,7 @@ fn run_tests(prepared: &Prepared, programs: &Programs, runner: &[OsString]) -> R
         spec,
         add: vec![to(&programs.zc, ZC_PATH), to(&programs.tests, TESTS_PATH)],
         memory_mib: MEMORY_MIB,
+        nics: Some(NICS.to_owned()),
         append: prepared.arguments.clone(),
         deadline: Some(DEADLINE),
         ..Run::default()

@@ -51,6 +51,8 @@ pub(crate) struct Run {
     pub(crate) memory_mib: u32,
     /// `None` leaves it to the acceleration.
     pub(crate) cpus: Option<u32>,
+    /// QEMU's model of two network cards on one hub.
+    pub(crate) nics: Option<String>,
     pub(crate) append: String,
     pub(crate) verbose: bool,
     pub(crate) deadline: Option<Duration>,
@@ -64,6 +66,7 @@ impl Default for Run {
             get: Vec::new(),
             memory_mib: 1024,
             cpus: None,
+            nics: None,
             append: String::new(),
             verbose: false,
             deadline: Some(DEFAULT_DEADLINE),
@@ -156,6 +159,7 @@ impl Guest {
             root: self.root.clone(),
             memory_mib: run.memory_mib,
             cpus: run.cpus.unwrap_or_else(|| self.accel.processors()),
+            nics: run.nics.clone(),
             append: run.append.clone(),
             verbose: run.verbose,
             interactive: matches!(spec.streams, Streams::Interactive(..)),
@@ -204,6 +208,7 @@ pub(crate) fn command(args: &VmArgs) -> Result<u8> {
         get: args.get.clone(),
         memory_mib: args.memory,
         cpus: args.cpus,
+        nics: args.nics.clone(),
         append: args.append.clone(),
         verbose: args.verbose,
         deadline: if args.shell { deadline } else { deadline.or(Some(DEFAULT_DEADLINE)) },

@@ -30,6 +30,8 @@ pub(crate) struct Machine {
     pub(crate) root: PathBuf,
     pub(crate) memory_mib: u32,
     pub(crate) cpus: u32,
+    /// QEMU's model of the two network cards, if it has any.
+    pub(crate) nics: Option<String>,
     /// Added to the kernel's command line.
     pub(crate) append: String,
     /// Whether the kernel logs everything, and not only what is wrong.
@@ -206,6 +208,12 @@ fn arguments(machine: &Machine, dir: &RunDir) -> Vec<OsString> {
         let interrupt = if index == 2 { ",irq=5" } else { "" };
         add("-device", format!("isa-serial,chardev={name},index={index}{interrupt}").into());
     }
+    // Two cards on one hub: what goes out of one comes in at the other, and nothing leaves the
+    // machine. Without the ROM that would boot from them.
+    for (model, card) in machine.nics.iter().flat_map(|model| [(model, 0), (model, 1)]) {
+        add("-netdev", format!("hubport,id=card{card},hubid=0").into());
+        add("-device", format!("{model},netdev=card{card},romfile=").into());
+    }
     arguments.extend(["-nodefaults", "-no-user-config", "-no-reboot"].map(OsString::from));
     arguments
 }
@@ -260,6 +268,7 @@ mod tests {
             root: "/i/a,b.img".into(),
             memory_mib: 512,
             cpus: 2,
+            nics: None,
             append: "nokaslr".into(),
             verbose: false,
             interactive: false,
@@ -303,5 +312,17 @@ mod tests {
         let line = line(&Machine { accel: Accel::Kvm, interactive: true, ..machine() });
         assert!(line.contains("-accel kvm -cpu host"), "{line}");
         assert!(line.contains("-chardev stdio,id=stdout"), "{line}");
+        assert!(!line.contains("-netdev"), "{line}");
+    }
+
+    #[test]
+    fn network_cards_are_a_pair() {
+        let line = line(&Machine { nics: Some("vmxnet3".into()), ..machine() });
+        for part in [
+            "-netdev hubport,id=card0,hubid=0 -device vmxnet3,netdev=card0,romfile=",
+            "-netdev hubport,id=card1,hubid=0 -device vmxnet3,netdev=card1,romfile=",
+        ] {
+            assert!(line.contains(part), "{part} is not in {line}");
+        }
     }
 }

@@ -7,6 +7,7 @@
 
 mod audit;
 mod bad_input;
+mod devices;
 mod docs;
 mod doctor;
 mod following;
@@ -19,3 +20,4 @@ mod needs;
 mod other_counters;
 mod report;
 mod support;
+mod switches;

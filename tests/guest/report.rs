@@ -47,6 +47,9 @@ pub(crate) struct Completeness {
     pub(crate) lost: Lost,
     pub(crate) discarded_runs: u64,
     pub(crate) calibration: String,
+    pub(crate) meters: Vec<BTreeMap<String, String>>,
+    #[serde(default)]
+    pub(crate) unmetered: Vec<String>,
     #[serde(default)]
     pub(crate) problems: Vec<String>,
 }
@@ -86,6 +89,7 @@ pub(crate) struct Style {
     pub(crate) sender: Side,
     pub(crate) receiver: Side,
     pub(crate) machine: Option<Machine>,
+    pub(crate) devices: Devices,
     pub(crate) audit: Option<Audit>,
     pub(crate) runs: Vec<Run>,
 }
@@ -100,6 +104,7 @@ pub(crate) struct Run {
     pub(crate) sender: Side,
     pub(crate) receiver: Side,
     pub(crate) machine: Option<Machine>,
+    pub(crate) devices: Devices,
 }
 
 #[derive(Debug, Deserialize)]
@@ -110,6 +115,11 @@ pub(crate) struct Side {
     pub(crate) coverage: Option<Coverage>,
     pub(crate) copies_per_byte: Copied<f64>,
     pub(crate) mode_switches: Option<u64>,
+    pub(crate) mode_switches_by_cause: ByCause,
+    pub(crate) interrupts: Interrupts,
+    pub(crate) context_switches: Option<ContextSwitches>,
+    pub(crate) block_io: Option<BlockIo>,
+    pub(crate) network_bytes: Option<u64>,
     pub(crate) syscalls: Option<u64>,
     pub(crate) page_faults: PageFaults,
     pub(crate) fixed_syscalls: Option<u64>,
@@ -250,4 +260,55 @@ pub(crate) struct Leaf {
     pub(crate) runs: u64,
     pub(crate) payload_bytes: Option<u64>,
     pub(crate) control_bytes: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ByCause {
+    pub(crate) system_calls: Option<u64>,
+    pub(crate) page_faults: Option<u64>,
+    pub(crate) interrupts: Option<u64>,
+    pub(crate) total: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "fields are there to be checked by parsing")]
+pub(crate) struct Interrupts {
+    pub(crate) user: Option<u64>,
+    pub(crate) kernel: Option<u64>,
+    pub(crate) kinds: Vec<InterruptKind>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "fields are there to be checked by parsing")]
+pub(crate) struct InterruptKind {
+    pub(crate) kind: String,
+    pub(crate) user: u64,
+    pub(crate) kernel: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "fields are there to be checked by parsing")]
+pub(crate) struct ContextSwitches {
+    pub(crate) voluntary: u64,
+    pub(crate) involuntary: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "fields are there to be checked by parsing")]
+pub(crate) struct BlockIo {
+    pub(crate) read_bytes: u64,
+    pub(crate) written_bytes: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "fields are there to be checked by parsing")]
+pub(crate) struct Devices {
+    pub(crate) kernel_threads_block_io: Option<BlockIo>,
+    pub(crate) network_bytes: Option<u64>,
 }

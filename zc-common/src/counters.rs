@@ -58,12 +58,71 @@ pub enum Event {
     Unfollowed,
     /// A socket whose owner had to be forgotten, because another one took its place in the table.
     OwnerForgotten,
+    /// The CPU was taken from a task that gave it up: it waited for something.
+    SwitchVoluntary,
+    /// The CPU was taken from a task that could have gone on.
+    SwitchInvoluntary,
+    /// Bytes that a task asked a block device for.
+    BlockReadBytes,
+    /// Bytes that a task gave to a block device.
+    BlockWrittenBytes,
+    /// Bytes handed to a network device that is backed by hardware.
+    NetworkBytes,
+    /// Bytes of these that the device would not take, and that will be handed to it again.
+    NetworkRefusedBytes,
+    /// The first of the interrupts: [`Interrupt::event`] has the others.
+    Interrupt,
 }
 
 impl Event {
     /// Room for events in [`Counters`].
     pub const SLOTS: usize = 32;
 }
+
+/// The kinds of interrupt that are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u32)]
+pub enum Interrupt {
+    /// From a device.
+    Device = 0,
+    /// From the CPU's own timer.
+    Timer,
+    /// From another CPU, which wants a function called.
+    Call,
+    /// From this CPU itself, to do work that a non-maskable interrupt may not.
+    Work,
+    /// From the hypervisor.
+    Hypervisor,
+    /// From another CPU, which wants another task chosen.
+    Reschedule,
+}
+
+impl Interrupt {
+    /// Every kind, in counter order.
+    pub const ALL: [Self; 6] =
+        [Self::Device, Self::Timer, Self::Call, Self::Work, Self::Hypervisor, Self::Reschedule];
+
+    /// The index in [`Counters::events`] of interrupts that hit `mode`.
+    #[must_use]
+    pub const fn event(self, mode: Mode) -> usize {
+        Event::Interrupt as usize + 2 * self as usize + mode as usize
+    }
+}
+
+/// What the CPU was doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u32)]
+pub enum Mode {
+    /// Running a program.
+    User = 0,
+    /// Running the kernel.
+    Kernel,
+}
+
+const _: () = {
+    let last = Interrupt::ALL[Interrupt::ALL.len() - 1];
+    assert!(last.event(Mode::Kernel) < Event::SLOTS);
+};
 
 /// All counters of one group on one CPU: one map value, so that one system call reads them all.
 ///

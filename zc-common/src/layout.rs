@@ -56,8 +56,20 @@ pub struct Layout {
     pub udp_dequeue_params: u32,
     /// Slots of the table of socket owners; a power of two.
     pub owner_slots: u32,
-    /// Keeps the size a multiple of eight.
-    pub reserved: u32,
+    /// Bytes: `struct task_struct`, start of `nvcsw`.
+    pub task_nvcsw: u32,
+    /// Bytes: `struct task_struct`, start of `__state` (`state` up to 5.13).
+    pub task_state: u32,
+    /// Bytes: `struct task_struct`, start of `mm`.
+    pub task_mm: u32,
+    /// Bytes: `struct task_struct`, start of `bio_list`.
+    pub task_bio_list: u32,
+    /// Bytes: `struct bio`, start of `bi_opf`.
+    pub bio_opf: u32,
+    /// Bytes: `struct bio`, start of `bi_iter.bi_size`.
+    pub bio_size: u32,
+    /// Bytes: `struct net_device`, start of `dev.parent`.
+    pub net_device_parent: u32,
     /// Parameters of the function that each [`Site`] was attached to: a fexit program finds the
     /// return value behind them. 0 where the site is absent.
     pub params: [u32; Site::SLOTS],
@@ -87,12 +99,18 @@ impl Layout {
         task_tgid: 0,
         udp_dequeue_params: 0,
         owner_slots: 0,
-        reserved: 0,
+        task_nvcsw: 0,
+        task_state: 0,
+        task_mm: 0,
+        task_bio_list: 0,
+        bio_opf: 0,
+        bio_size: 0,
+        net_device_parent: 0,
         params: [0; Site::SLOTS],
     };
 }
 
-const _: () = assert!(size_of::<Layout>() == 2 * 8 + 20 * 4 + Site::SLOTS * 4);
+const _: () = assert!(size_of::<Layout>() == 2 * 8 + 26 * 4 + Site::SLOTS * 4);
 
 // SAFETY: repr(C), made of integers, every bit pattern is valid, no padding (size checked above).
 #[cfg(feature = "user")]

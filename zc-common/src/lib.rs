@@ -10,7 +10,9 @@ mod layout;
 mod leaf;
 mod site;
 
-pub use counters::{Counters, Event, GROUP_COUNT, Group, SYSCALL_SLOTS, Tally, syscall_slot};
+pub use counters::{
+    Counters, Event, GROUP_COUNT, Group, Interrupt, Mode, SYSCALL_SLOTS, Tally, syscall_slot,
+};
 pub use layout::{Layout, OWNER_SLOTS, PID_SLOTS};
 pub use leaf::{Leaf, LeafCounters};
 pub use site::{IterClass, Site};

@@ -3,7 +3,9 @@
 use core::intrinsics::{AtomicOrdering, atomic_xadd};
 
 use aya_ebpf::{macros::map, maps::PerCpuArray};
-use zc_common::{Counters, Event, GROUP_COUNT, Group, IterClass, SYSCALL_SLOTS, Site, Tally};
+use zc_common::{
+    Counters, Event, GROUP_COUNT, Group, Interrupt, IterClass, Mode, SYSCALL_SLOTS, Site, Tally,
+};
 
 /// By group. Per CPU, so that CPUs do not share cache lines.
 #[map]
@@ -51,9 +53,26 @@ pub(crate) fn count_site(group: Group, site: Site, class: IterClass, bytes: u64)
 /// Counts one event.
 #[inline(always)]
 pub(crate) fn count_event(group: Group, event: Event) {
+    add_event(group, event as usize, 1);
+}
+
+/// Counts `bytes` of `event`.
+#[inline(always)]
+pub(crate) fn count_bytes(group: Group, event: Event, bytes: u32) {
+    add_event(group, event as usize, u64::from(bytes));
+}
+
+/// Counts one interrupt.
+#[inline(always)]
+pub(crate) fn count_interrupt(group: Group, interrupt: Interrupt, mode: Mode) {
+    add_event(group, interrupt.event(mode), 1);
+}
+
+#[inline(always)]
+fn add_event(group: Group, event: usize, value: u64) {
     if let Some(counters) = COUNTERS.get_ptr_mut(u32::from(group.index())) {
-        // SAFETY: the map value is valid; the enum is inside the array.
-        let counter = unsafe { &raw mut (*counters).events[event as usize] };
-        add(counter, 1);
+        // SAFETY: the map value is valid; the mask keeps the index inside the array.
+        let counter = unsafe { &raw mut (*counters).events[event & (Event::SLOTS - 1)] };
+        add(counter, value);
     }
 }

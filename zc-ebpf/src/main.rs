@@ -16,10 +16,13 @@
 )]
 
 mod counters;
+mod dma;
+mod interrupts;
 mod layout;
 mod leaf;
 mod memory;
 mod owner;
+mod sched;
 mod sites;
 mod switches;
 mod target;

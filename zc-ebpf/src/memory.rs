@@ -4,7 +4,7 @@
 
 use aya_ebpf::{
     helpers::{bpf_get_current_pid_tgid, bpf_probe_read_kernel},
-    maps::Array,
+    maps::{Array, PerCpuArray},
 };
 
 /// A pointer to a kernel structure that the verifier tracks: an argument of a traced function, or
@@ -49,6 +49,12 @@ impl<T: Copy> Slot<T> {
     /// Value `index` of `map`.
     #[inline(always)]
     pub(crate) fn of(map: &Array<T>, index: u32) -> Option<Self> {
+        map.get_ptr_mut(index).map(Self)
+    }
+
+    /// This CPU's value `index` of `map`.
+    #[inline(always)]
+    pub(crate) fn of_this_cpu(map: &PerCpuArray<T>, index: u32) -> Option<Self> {
         map.get_ptr_mut(index).map(Self)
     }
 

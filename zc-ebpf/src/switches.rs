@@ -14,7 +14,7 @@ use crate::{
 
 /// Bytes into `struct pt_regs`: `orig_ax`, the system call's number. User-space ABI on x86-64
 /// (`arch/x86/include/uapi/asm/ptrace.h`), so it needs no BTF.
-const ORIG_AX: u32 = 15 * 8;
+pub(crate) const ORIG_AX: u32 = 15 * 8;
 
 /// Counts a return of system call `nr`; an error moved no bytes.
 #[inline(always)]

@@ -44,6 +44,13 @@ pub(crate) fn counted_group() -> Option<Group> {
     armed().then_some(group)
 }
 
+/// The same, and [`Group::MACHINE`] for every task that is not traced.
+#[inline(always)]
+pub(crate) fn counted_group_or_machine() -> Option<Group> {
+    let group = Group::traced(group_byte(current_tgid())?.get()).unwrap_or(Group::MACHINE);
+    armed().then_some(group)
+}
+
 /// A child belongs to its parent's group. Also when that is none: a process id may be one that a
 /// traced process had before.
 #[btf_tracepoint(function = "sched_process_fork")]

@@ -10,7 +10,11 @@ use crate::{
     },
     probes::attach::{Probes, sees},
     report::text::one_line,
-    result::{SiteStatus, Tier, derive::site_statuses},
+    result::{
+        SiteStatus, Tier,
+        derive::site_statuses,
+        meters::{self, MeterStatus},
+    },
     transfer::{STYLES, jobs},
 };
 
@@ -42,6 +46,9 @@ pub struct Diagnosis {
     /// Every site, where the sites tier could be tried.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sites: Vec<SiteStatus>,
+    /// Every meter, likewise.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub meters: Vec<MeterStatus>,
 }
 
 impl Diagnosis {
@@ -76,7 +83,7 @@ pub struct TierReport {
 /// Tries everything.
 pub fn diagnose() -> Diagnosis {
     let kernel = Kernel::running();
-    let (sites, statuses) = try_sites();
+    let (sites, statuses, meters) = try_sites();
     let tiers = vec![try_boundary(), sites, breakpoint::try_audit()];
     // The audit is an addition to the sites, not a tier that the lab runs on.
     let tier =
@@ -91,6 +98,7 @@ pub fn diagnose() -> Diagnosis {
         tiers,
         tier,
         sites: statuses,
+        meters,
     }
 }
 
@@ -136,7 +144,7 @@ fn try_boundary() -> TierReport {
 }
 
 /// The sites tier works when the lab can see every job of every style.
-fn try_sites() -> (TierReport, Vec<SiteStatus>) {
+fn try_sites() -> (TierReport, Vec<SiteStatus>, Vec<MeterStatus>) {
     let report = |works, answer| TierReport {
         tier: Tier::Sites,
         works,
@@ -144,12 +152,13 @@ fn try_sites() -> (TierReport, Vec<SiteStatus>) {
         answer,
     };
     match Probes::attach(&[]) {
-        Err(error) => (report(false, one_line(&error)), Vec::new()),
+        Err(error) => (report(false, one_line(&error)), Vec::new(), Vec::new()),
         Ok(probes) => {
             let unseen =
                 jobs(STYLES.iter()).into_iter().find_map(|job| sees(&probes.sites, job).err());
             let statuses = site_statuses(&probes.sites);
-            (report(unseen.is_none(), unseen.unwrap_or_else(|| "attached".into())), statuses)
+            let answer = unseen.clone().unwrap_or_else(|| "attached".into());
+            (report(unseen.is_none(), answer), statuses, meters::statuses(&probes.meters))
         }
     }
 }

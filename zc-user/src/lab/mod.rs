@@ -14,6 +14,7 @@ use crate::{
     result::{
         Calibration, Completeness, LabReport, PlanReport, RunReport, StyleReport, Tier,
         derive::{self, RunInput, SideInput},
+        meters,
     },
     transfer::{
         Plan, Style, jobs,
@@ -167,6 +168,10 @@ impl Lab<'_> {
         &self.engine.probes().sites
     }
 
+    fn meters(&self) -> &[Status] {
+        &self.engine.probes().meters
+    }
+
     fn plan(&self) -> Plan {
         Plan { bytes: self.payload.size, chunk: self.options.chunk }
     }
@@ -227,6 +232,7 @@ impl Lab<'_> {
             hash: &self.payload.hash,
             delivered: &delivered,
             statuses: self.statuses(),
+            meters: self.meters(),
             loss: &loss,
             guesses: &self.options.guesses,
             machine: &counted.samples[&Group::MACHINE],
@@ -274,6 +280,8 @@ impl Lab<'_> {
             },
             completeness: Completeness {
                 sites: derive::site_statuses(self.statuses()),
+                meters: meters::statuses(self.meters()),
+                unmetered: meters::unmetered(self.meters()),
                 lost: self.loss,
                 discarded_runs: self.discarded,
                 calibration: self.calibration,

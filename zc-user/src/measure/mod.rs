@@ -4,6 +4,7 @@ mod calibrate;
 mod filter;
 mod leaves;
 mod loss;
+mod meters;
 mod window;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use crate::{
 pub use calibrate::{Miscount, calibrate};
 pub use leaves::{CountedLeaves, LeafSample, LeafWindow};
 pub use loss::Loss;
+pub use meters::{BlockIo, ByMode, ContextSwitches, Meters};
 pub use window::{Counted, Window};
 
 /// The counters of one group over one run: a raw sample.
@@ -39,6 +41,8 @@ pub struct Sample {
     pub unfollowed: u64,
     /// Sockets whose owner was forgotten.
     pub forgotten_owners: u64,
+    /// What no formula predicts.
+    pub meters: Meters,
 }
 
 /// The life of the tasks of a group.
@@ -199,6 +203,7 @@ fn difference(after: &Counters, before: &Counters) -> Sample {
         },
         unfollowed: event(Event::Unfollowed),
         forgotten_owners: event(Event::OwnerForgotten),
+        meters: Meters::from_events(|index| after.events[index] - before.events[index]),
     }
 }
 

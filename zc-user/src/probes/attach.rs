@@ -13,6 +13,7 @@ use zc_common::Site;
 use super::{
     catalogue::{Aid, At, Entry, Job, SITES},
     log::KernelLog,
+    meters,
     misses::Misses,
     resolve::{Resolved, resolve},
 };
@@ -96,6 +97,8 @@ pub struct Probes {
     pub ebpf: Ebpf,
     /// By [`Site`].
     pub sites: Vec<Status>,
+    /// By row of [`meters::METERS`].
+    pub meters: Vec<Status>,
     skips_nested: bool,
     /// See [`Resolved::page_leaves_copy`].
     pub page_leaves_copy: bool,
@@ -117,9 +120,10 @@ impl Probes {
             .map_err(Box::new)?;
         attach_tracepoints(&mut ebpf, &btf)?;
         let sites = attach_sites(&mut ebpf, &btf, &resolved, disabled);
+        let meters = meters::attach(&mut ebpf, &btf, &resolved.meters);
         let log = KernelLog::open(&mut ebpf);
         let Resolved { skips_nested, page_leaves_copy, .. } = resolved;
-        Ok(Self { ebpf, sites, skips_nested, page_leaves_copy, log })
+        Ok(Self { ebpf, sites, meters, skips_nested, page_leaves_copy, log })
     }
 
     /// Loads and attaches a raw tracepoint only: all that the boundary tier needs.

@@ -7,5 +7,6 @@ pub mod audit;
 pub mod catalogue;
 pub mod leaves;
 pub mod log;
+pub mod meters;
 pub mod misses;
 pub mod resolve;

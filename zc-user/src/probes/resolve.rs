@@ -3,7 +3,7 @@
 
 use zc_common::{Layout, OWNER_SLOTS, Site};
 
-use super::catalogue::SITES;
+use super::{attach::Status, catalogue::SITES, meters};
 use crate::kernel::btf::{Btf, BtfError};
 
 /// Enumerators of `enum iter_type` that mean user memory (`include/linux/uio.h`).
@@ -39,12 +39,15 @@ pub struct Resolved {
     /// themselves. In 6.0 they became loops around `_copy_to_iter` and `_copy_from_iter`, in the same
     /// release that brought `ITER_UBUF` (`lib/iov_iter.c`).
     pub page_leaves_copy: bool,
+    /// By row of [`meters::METERS`]: why it cannot be attached, if so.
+    pub meters: Vec<Option<Status>>,
 }
 
 /// Looks everything up in `/sys/kernel/btf/vmlinux`.
 pub fn resolve() -> Result<Resolved, BtfError> {
     let mut wanted = TYPES.to_vec();
     wanted.extend(SITES.iter().flat_map(|row| row.functions));
+    wanted.extend(meters::wanted());
     resolve_in(&Btf::from_kernel(&wanted)?)
 }
 
@@ -63,7 +66,8 @@ fn resolve_in(btf: &Btf) -> Result<Resolved, BtfError> {
     }
     // The flag that it checks, 5.12 and later.
     let skips_nested = btf.offset("bpf_prog", "active").is_ok();
-    Ok(Resolved { layout, functions, skips_nested, page_leaves_copy })
+    let meters = meters::resolve(btf, &mut layout)?;
+    Ok(Resolved { layout, functions, skips_nested, meters, page_leaves_copy })
 }
 
 fn offsets(btf: &Btf) -> Result<Layout, BtfError> {

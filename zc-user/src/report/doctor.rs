@@ -49,6 +49,20 @@ pub fn text(diagnosis: &Diagnosis, colour: bool) -> String {
         out.push('\n');
         out.push_str(&finished(&mut sites));
     }
+    if !diagnosis.meters.is_empty() {
+        let mut meters = table(colour);
+        meters.set_header(["meter", "what it counts", "read from", "in this kernel"].map(head));
+        for meter in &diagnosis.meters {
+            meters.add_row(vec![
+                head(meter.meter),
+                Cell::new(meter.meaning),
+                Cell::new(meter.source),
+                Cell::new(status(&meter.status)),
+            ]);
+        }
+        out.push('\n');
+        out.push_str(&finished(&mut meters));
+    }
     out
 }
 

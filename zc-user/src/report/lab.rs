@@ -4,7 +4,10 @@ use std::fmt::Write;
 
 use comfy_table::Cell;
 
-use super::text::{bytes, finished, head, number, ratio, table, verdict};
+use super::{
+    meters,
+    text::{bytes, finished, head, number, ratio, table, verdict},
+};
 use crate::{
     expect::Quantity,
     result::{Calibration, Copied, LabReport, Line, RunReport, SideReport, StyleReport},
@@ -37,6 +40,9 @@ pub fn text(report: &LabReport, colour: bool) -> String {
     out.push('\n');
     summary(&mut out, report, colour);
     super::audit::differences(&mut out, report);
+    for unmetered in &report.completeness.unmetered {
+        let _ = writeln!(out, "not observed: {unmetered}");
+    }
     for problem in &report.completeness.problems {
         let _ = writeln!(out, "incomplete: {problem}");
     }
@@ -73,6 +79,7 @@ fn details(out: &mut String, style: &StyleReport, colour: bool) {
     out.push_str(&finished(&mut lines));
     for (name, side) in [("sender", &run.sender), ("receiver", &run.receiver)] {
         notes(out, name, side);
+        let _ = writeln!(out, "  {name}: {}", meters::side(side));
     }
     let _ = writeln!(
         out,
@@ -81,6 +88,7 @@ fn details(out: &mut String, style: &StyleReport, colour: bool) {
         if run.hash_ok { "equal" } else { "DIFFERENT" },
         machine(run)
     );
+    let _ = writeln!(out, "  {}", meters::devices(&run.devices));
     if let Some(audit) = &style.audit {
         super::audit::details(out, audit, colour);
     }

@@ -3,5 +3,6 @@
 mod audit;
 pub mod doctor;
 pub mod lab;
+mod meters;
 pub mod output;
 pub mod text;

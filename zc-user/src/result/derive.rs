@@ -6,7 +6,7 @@ use zc_common::{IterClass, Site, Tally};
 
 use super::{
     Copied, Coverage, Line, MachineReport, PageFaults, RunReport, SideReport, SiteReport,
-    SiteStatus, SyscallReport,
+    SiteStatus, SyscallReport, meters,
 };
 use crate::{
     expect::{Cost, Guess, Quantity, Side, Verdict, term},
@@ -48,6 +48,8 @@ pub struct RunInput<'a> {
     pub delivered: &'a Delivered,
     /// By [`Site`].
     pub statuses: &'a [Status],
+    /// By row of the meters' table.
+    pub meters: &'a [Status],
     /// Counts lost during this run.
     pub loss: &'a Loss,
     /// Somebody's predictions in place of the formulas'.
@@ -74,6 +76,7 @@ pub fn run(input: &RunInput<'_>, sender: &SideInput<'_>, receiver: &SideInput<'_
         sender,
         receiver,
         machine: machine(input),
+        devices: meters::devices(&meters_of(input, input.machine)),
     }
 }
 
@@ -92,6 +95,11 @@ fn side(input: &RunInput<'_>, side: &SideInput<'_>) -> SideReport {
         coverage: net.coverage(),
         copies_per_byte: Copied::from_fn(|direction| copied.get(direction).map(per_byte)),
         mode_switches: net.mode_switches().ok(),
+        switches: meters::switches(
+            &meters_of(input, side.run),
+            net.syscalls().ok(),
+            net.faults_user.clone().ok(),
+        ),
         syscalls: net.syscalls().ok(),
         page_faults: PageFaults { user: net.faults_user.clone().ok(), kernel: net.faults_kernel },
         fixed_syscalls: net.syscalls().is_ok().then(|| side.empty.syscall_count()),
@@ -99,6 +107,11 @@ fn side(input: &RunInput<'_>, side: &SideInput<'_>) -> SideReport {
         sites: site_reports(net.sites.iter().flatten(), input.statuses),
         lines: Quantity::ALL.iter().map(|q| line(input, side, &net, *q, &measured)).collect(),
     }
+}
+
+/// The meters of one sample.
+fn meters_of<'a>(input: &RunInput<'a>, run: &'a Sample) -> meters::Input<'a> {
+    meters::Input { counted: &run.meters, statuses: input.meters, loss: input.loss }
 }
 
 fn line(

@@ -15,6 +15,9 @@ use crate::{
 
 pub mod audit;
 pub mod derive;
+pub mod meters;
+
+use meters::{Devices, MeterStatus, Switches};
 
 /// How much of a kernel can be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -87,6 +90,11 @@ pub struct PlanReport {
 pub struct Completeness {
     /// Every site of the catalogue.
     pub sites: Vec<SiteStatus>,
+    /// Every meter of the table.
+    pub meters: Vec<MeterStatus>,
+    /// What no meter could count, and why. It makes nothing that is predicted less complete.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unmetered: Vec<String>,
     /// Counts that were lost in the runs that are reported.
     pub lost: Loss,
     /// Runs that were made again because the kernel skipped a probe in them.
@@ -152,6 +160,8 @@ pub struct RunReport {
     /// this run was counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub machine: Option<MachineReport>,
+    /// What devices moved on nobody's account, for the whole machine while this run was counted.
+    pub devices: Devices,
 }
 
 /// What one process did in a run, beyond what it does for an empty payload.
@@ -170,6 +180,9 @@ pub struct SideReport {
     /// Crossings between user and kernel mode caused by system calls and page faults.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode_switches: Option<u64>,
+    /// What the process left user mode for, with what no formula predicts.
+    #[serde(flatten)]
+    pub switches: Switches,
     /// System calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub syscalls: Option<u64>,

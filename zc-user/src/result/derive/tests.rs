@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     expect::Term,
+    probes::meters::METERS,
     transfer::{Plan, receive, style},
 };
 
@@ -60,6 +61,7 @@ struct Setup {
     sender: Sample,
     empty: Sample,
     statuses: Vec<Status>,
+    meters: Vec<Status>,
     loss: Loss,
     guesses: Vec<Guess>,
     delivered: Delivered,
@@ -72,6 +74,7 @@ impl Setup {
             sender,
             empty: empty(),
             statuses: attached(),
+            meters: vec![Status::Attached { function: "f" }; METERS.len()],
             loss: Loss::default(),
             guesses: Vec::new(),
             delivered: Delivered { sent: BYTES, received: BYTES, hash: "h".into() },
@@ -86,6 +89,7 @@ impl Setup {
             hash: "h",
             delivered: &self.delivered,
             statuses: &self.statuses,
+            meters: &self.meters,
             loss: &self.loss,
             guesses: &self.guesses,
             machine: &Sample { syscalls: BTreeMap::new(), ..empty() },
@@ -320,6 +324,7 @@ fn a_direction_that_no_site_can_see_is_not_zero() {
         hash: "h",
         delivered: &setup.delivered,
         statuses: &setup.statuses,
+        meters: &setup.meters,
         loss: &Loss::default(),
         guesses: &[],
         machine: &empty(),

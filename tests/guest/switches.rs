@@ -1,0 +1,281 @@
+//! Mode switches by cause, context switches, and what devices move, each against a count that the
+//! kernel keeps by itself.
+
+use std::{
+    fs,
+    hint::spin_loop,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    process::{Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process, waitid},
+    thread::{CpuSet, sched_setaffinity, sched_yield},
+};
+use zc::{
+    measure::{Engine, Sample},
+    probes::attach::{Probes, Status},
+};
+use zc_common::{Group, Interrupt};
+
+use crate::{
+    devices::cold_file,
+    needs::{self, needs},
+    support::{lab, nothing_left_behind, run, stdout},
+};
+
+/// What this process did in `work`, and the machine.
+pub(crate) fn count(work: impl FnOnce()) -> [Sample; 2] {
+    let own = Group::traced(1).unwrap();
+    let mut engine = engine();
+    engine.watch(getpid().as_raw_nonzero().get().cast_unsigned(), own).unwrap();
+    engine.arm(&[own, Group::MACHINE]).unwrap();
+    work();
+    let mut counted = engine.disarm().unwrap();
+    drop(engine);
+    nothing_left_behind();
+    [own, Group::MACHINE].map(|group| counted.remove(&group).unwrap())
+}
+
+fn engine() -> Engine {
+    let probes = Probes::attach(&[]).unwrap();
+    for status in &probes.meters {
+        // The one that asks for a helper of 5.15.
+        if let Status::Refused { function, reason } = status {
+            assert!(
+                *function == "reschedule_entry" && reason.contains("func unknown"),
+                "{function}: {reason}"
+            );
+        }
+    }
+    Engine::new(probes)
+}
+
+/// Interrupts of all the kinds that zc counts, on all CPUs since boot (Documentation/filesystems/
+/// proc.rst). `TLB` says what some of the `CAL` were for.
+fn interrupts_since_boot() -> u64 {
+    let text = fs::read_to_string("/proc/interrupts").unwrap();
+    let cpus = text.lines().next().unwrap().split_whitespace().count();
+    let counted = |name: &str| {
+        name.parse::<u32>().is_ok() || ["LOC", "IWI", "RES", "CAL", "HYP", "HVS"].contains(&name)
+    };
+    let lines = text.lines().skip(1).filter_map(|line| line.trim().split_once(':'));
+    lines
+        .filter(|(name, _)| counted(name))
+        .flat_map(|(_, counts)| counts.split_whitespace().take(cpus))
+        .map(|count| count.parse::<u64>().unwrap())
+        .sum()
+}
+
+fn hits(sample: &Sample) -> (u64, u64) {
+    let all = &sample.meters.interrupts;
+    (all.iter().map(|by| by.user).sum(), all.iter().map(|by| by.kernel).sum())
+}
+
+/// Runs for a while without entering the kernel: nothing but the loop and the vDSO's clock.
+fn spin() {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(1) {
+        spin_loop();
+    }
+}
+
+#[test]
+fn every_interrupt_is_counted_once() {
+    // 5.10 has it inlined, and there interrupts from devices are not observed.
+    needs!(needs::function("__common_interrupt"));
+    let own = Group::traced(1).unwrap();
+    let mut engine = engine();
+    engine.watch(getpid().as_raw_nonzero().get().cast_unsigned(), own).unwrap();
+    let outer = interrupts_since_boot();
+    engine.arm(&[own, Group::MACHINE]).unwrap();
+    let inner = interrupts_since_boot();
+    spin();
+    // What devices do: a thread sleeps, a disk reads.
+    let (_folder, path) = cold_file();
+    fs::read(path).unwrap();
+    let inner = interrupts_since_boot() - inner;
+    let counted = engine.disarm().unwrap();
+    let outer = interrupts_since_boot() - outer;
+    let sum: u64 = counted.values().map(|sample| hits(sample).0 + hits(sample).1).sum();
+    // Each other CPU may have been in the middle of one at either edge.
+    let others = thread::available_parallelism().unwrap().get() as u64 - 1;
+    assert!(inner <= sum + others && sum <= outer + others, "{inner} <= {sum} <= {outer}");
+    assert!(outer - inner < 100 && inner > 100, "a narrow bracket: {inner} to {outer}");
+    let kind = |kind: Interrupt| {
+        let by = counted.values().map(|sample| sample.meters.interrupts[kind as usize]);
+        by.map(|by| by.user + by.kernel).sum::<u64>()
+    };
+    assert!(kind(Interrupt::Timer) > 0 && kind(Interrupt::Device) > 0);
+}
+
+#[test]
+fn an_interrupt_is_a_mode_switch_only_where_it_hits_a_program() {
+    let [spinning, _] = count(spin);
+    let (user, kernel) = hits(&spinning);
+    assert!(user > 20 && kernel < user / 4, "a loop in user mode: {user} user, {kernel} kernel");
+    let mut buffer = vec![1; 16 << 20];
+    let [filling, _] = count(|| {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(1) {
+            // One system call that writes many pages.
+            rustix::rand::getrandom(&mut buffer, rustix::rand::GetRandomFlags::empty()).unwrap();
+        }
+    });
+    let (user, kernel) = hits(&filling);
+    assert!(kernel > 20 && user < kernel / 4, "a loop in the kernel: {user} user, {kernel} kernel");
+}
+
+#[test]
+fn calls_in_the_vdso_switch_no_mode_and_the_same_calls_outside_switch_two_each() {
+    const CALLS: u64 = 10_000;
+    let clock = usize::try_from(libc::SYS_clock_gettime).unwrap();
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let (idle, in_vdso, in_kernel) = {
+        let [idle, _] = count(|| {});
+        let [in_vdso, _] = count(|| {
+            for _ in 0..CALLS {
+                // The coarse clock is a memory read in the vDSO, whatever the clock source.
+                // SAFETY: writes the time to a `timespec` that outlives the call.
+                unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut time) };
+            }
+        });
+        let [in_kernel, _] = count(|| {
+            for _ in 0..CALLS {
+                let time = &raw mut time;
+                // SAFETY: the same.
+                unsafe {
+                    libc::syscall(libc::SYS_clock_gettime, libc::CLOCK_MONOTONIC_COARSE, time)
+                };
+            }
+        });
+        (idle, in_vdso, in_kernel)
+    };
+    assert!(time.tv_sec > 0 || time.tv_nsec > 0);
+    let calls = |sample: &Sample| sample.syscalls.get(&clock).map_or(0, |tally| tally.calls);
+    assert_eq!((calls(&idle), calls(&in_vdso), calls(&in_kernel)), (0, 0, CALLS));
+    // Nor any other system call.
+    assert_eq!(in_vdso.syscall_count(), idle.syscall_count());
+    assert_eq!(in_kernel.syscall_count(), idle.syscall_count() + CALLS);
+}
+
+/// `voluntary_ctxt_switches` and `nonvoluntary_ctxt_switches` of a stopped process, once it is off
+/// the CPU (proc_pid_status(5)).
+fn switches_of(pid: Pid) -> (u64, u64) {
+    let read = || {
+        let text = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap();
+        let value = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.trim().parse::<u64>().unwrap()
+        };
+        (value("voluntary_ctxt_switches:"), value("nonvoluntary_ctxt_switches:"))
+    };
+    loop {
+        let before = read();
+        thread::sleep(Duration::from_millis(50));
+        if read() == before {
+            return before;
+        }
+    }
+}
+
+/// A child that stops itself, does `work`, and stops itself again.
+fn child(work: impl FnOnce()) -> Pid {
+    // SAFETY: the child makes plain system calls only and never returns: it takes no lock that
+    // another thread of this process may hold.
+    let pid = unsafe { libc::fork() };
+    assert!(pid >= 0, "fork");
+    if pid == 0 {
+        kill_process(getpid(), Signal::STOP).unwrap();
+        work();
+        kill_process(getpid(), Signal::STOP).unwrap();
+        // SAFETY: ends the process without running anything else of it.
+        unsafe { libc::_exit(0) };
+    }
+    Pid::from_raw(pid).unwrap()
+}
+
+fn wait_until_stopped(pid: Pid) {
+    waitid(WaitId::Pid(pid), WaitIdOptions::STOPPED).unwrap();
+}
+
+#[test]
+fn context_switches_are_those_that_the_scheduler_counts() {
+    let one_cpu = {
+        let mut set = CpuSet::new();
+        set.set(0);
+        set
+    };
+    let pid = child(|| {
+        for _ in 0..100 {
+            let pause = libc::timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+            // SAFETY: reads a `timespec`; there is nothing to write to.
+            unsafe { libc::nanosleep(&raw const pause, std::ptr::null_mut()) };
+            sched_yield();
+        }
+        spin();
+    });
+    wait_until_stopped(pid);
+    sched_setaffinity(Some(pid), &one_cpu).unwrap();
+    let own = Group::traced(1).unwrap();
+    let mut engine = engine();
+    engine.watch(pid.as_raw_nonzero().get().cast_unsigned(), own).unwrap();
+    let before = switches_of(pid);
+    engine.arm(&[own]).unwrap();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        // Something that wants the same CPU.
+        scope.spawn(|| {
+            sched_setaffinity(None, &one_cpu).unwrap();
+            while !done.load(Ordering::Relaxed) {
+                spin_loop();
+            }
+        });
+        kill_process(pid, Signal::CONT).unwrap();
+        wait_until_stopped(pid);
+        done.store(true, Ordering::Relaxed);
+    });
+    let after = switches_of(pid);
+    let counted = engine.disarm().unwrap().remove(&own).unwrap();
+    kill_process(pid, Signal::CONT).unwrap();
+    waitid(WaitId::Pid(pid), WaitIdOptions::EXITED).unwrap();
+    drop(engine);
+    nothing_left_behind();
+    let switches = counted.meters.context_switches;
+    assert_eq!(
+        (switches.voluntary, switches.involuntary),
+        (after.0 - before.0, after.1 - before.1)
+    );
+    assert!(switches.voluntary >= 50, "a sleep gives the CPU up: {switches:?}");
+    assert!(switches.involuntary >= 20, "and somebody else wanted it: {switches:?}");
+}
+
+#[test]
+fn the_lab_names_every_cause_and_adds_them_up() {
+    let (status, report) = lab(&["read-send", "--size", "16M"]);
+    assert_eq!(status, 0);
+    let whole = needs::function("__common_interrupt").is_ok();
+    assert_eq!(report.completeness.unmetered.is_empty(), whole, "{:?}", report.completeness);
+    for side in report.styles.iter().flat_map(|style| [&style.sender, &style.receiver]) {
+        let causes = &side.mode_switches_by_cause;
+        assert_eq!(causes.system_calls, side.syscalls.map(|calls| 2 * calls));
+        assert_eq!(causes.page_faults, Some(0));
+        assert_eq!(causes.interrupts, side.interrupts.user.map(|hits| 2 * hits));
+        let sum = side.interrupts.kinds.iter().map(|kind| kind.user).sum();
+        // A sum without one of its parts would be a guess.
+        assert_eq!(side.interrupts.user, whole.then_some(sum));
+        // The predicted number is without interrupts, which have no formula.
+        assert_eq!(side.mode_switches, causes.system_calls);
+        assert_eq!(causes.total, side.mode_switches.zip(causes.interrupts).map(|(a, b)| a + b));
+        assert!(side.context_switches.is_some());
+    }
+    let text = stdout(&run(&["lab", "read-send", "--size", "1M"]));
+    let line =
+        text.lines().find(|line| line.contains("sender: switches by cause: 32 system calls"));
+    let line = line.unwrap_or_else(|| panic!("{text}"));
+    for part in ["0 page faults", "interrupts in user mode", "voluntary", "block I/O read 0 bytes"]
+    {
+        assert!(line.contains(part), "{line}");
+    }
+}

@@ -1,0 +1,68 @@
+//! Raw counts of what no formula predicts: interrupts, context switches, what devices move.
+
+use zc_common::{Event, Interrupt, Mode};
+
+/// What the meters counted. A number whose meter was not attached is 0 here and means nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Meters {
+    /// By [`Interrupt`].
+    pub interrupts: [ByMode; Interrupt::ALL.len()],
+    /// Another task got the CPU.
+    pub context_switches: ContextSwitches,
+    /// What block devices were asked for.
+    pub block_io: BlockIo,
+    /// Bytes that network devices backed by hardware took.
+    pub network_bytes: u64,
+}
+
+/// A count by what the CPU was running.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ByMode {
+    /// A program.
+    pub user: u64,
+    /// The kernel.
+    pub kernel: u64,
+}
+
+/// Context switches away from the tasks of a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ContextSwitches {
+    /// The task waited for something.
+    pub voluntary: u64,
+    /// The task could have gone on.
+    pub involuntary: u64,
+}
+
+/// Bytes asked of block devices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BlockIo {
+    /// To be read.
+    pub read_bytes: u64,
+    /// To be written.
+    pub written_bytes: u64,
+}
+
+impl Meters {
+    /// From the values of [`zc_common::Counters::events`].
+    pub(super) fn from_events(value: impl Fn(usize) -> u64) -> Self {
+        let event = |event: Event| value(event as usize);
+        Self {
+            interrupts: Interrupt::ALL.map(|kind| ByMode {
+                user: value(kind.event(Mode::User)),
+                kernel: value(kind.event(Mode::Kernel)),
+            }),
+            context_switches: ContextSwitches {
+                voluntary: event(Event::SwitchVoluntary),
+                involuntary: event(Event::SwitchInvoluntary),
+            },
+            block_io: BlockIo {
+                read_bytes: event(Event::BlockReadBytes),
+                written_bytes: event(Event::BlockWrittenBytes),
+            },
+            // A buffer is handed on before it is refused: with the window's edge in between, there
+            // may be more refused than handed on.
+            network_bytes: event(Event::NetworkBytes)
+                .saturating_sub(event(Event::NetworkRefusedBytes)),
+        }
+    }
+}

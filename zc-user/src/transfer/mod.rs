@@ -10,6 +10,7 @@ mod mmap_send;
 pub mod payload;
 mod read_send;
 pub mod receive;
+mod resident;
 mod sendfile;
 pub mod session;
 mod splice;

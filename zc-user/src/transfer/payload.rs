@@ -5,6 +5,8 @@ use std::{
     fs::File,
     io::{self, BufWriter, Read, Seek, Write},
     path::{Path, PathBuf},
+    thread::sleep,
+    time::Duration,
 };
 
 use rustix::{
@@ -13,6 +15,7 @@ use rustix::{
 };
 use thiserror::Error;
 
+use super::resident;
 use crate::report::text::bytes as human;
 
 /// Why there is nothing to send. Each says what to do.
@@ -133,10 +136,23 @@ impl Payload {
     pub fn make_cold(&self) -> Result<(), PayloadError> {
         // Dirty pages are not dropped.
         fsync(&self.file).map_err(io::Error::from)?;
-        fadvise(&self.file, 0, None, Advice::DontNeed).map_err(io::Error::from)?;
+        for _ in 0..DROPS {
+            fadvise(&self.file, 0, None, Advice::DontNeed).map_err(io::Error::from)?;
+            if !resident::any(&self.file, self.size)? {
+                break;
+            }
+            // A page that was sent by reference stays while a socket buffer holds it.
+            resident::release_sent()?;
+            sleep(DROP_AGAIN);
+        }
         Ok(())
     }
 }
+
+/// How often a payload is dropped from the page cache, and how long to wait in between. One that
+/// somebody else has mapped or locked stays for good, and block I/O then shows what was not read.
+const DROPS: u32 = 20;
+const DROP_AGAIN: Duration = Duration::from_millis(10);
 
 /// Where a payload goes by default: the folder for temporary files, unless that is in memory.
 fn default_folder() -> PathBuf {
@@ -238,5 +254,13 @@ mod tests {
             Err(PayloadError::TooSmall { has: 3, asked: 4, .. })
         ));
         assert_eq!(Payload::open(small.path(), Some(2)).unwrap().size, 2);
+    }
+
+    #[test]
+    fn a_cold_payload_has_no_page_in_memory() {
+        let payload = Payload::make(Some(&env::current_dir().unwrap()), 100_000).unwrap();
+        assert!(resident::any(&payload.file, payload.size).unwrap(), "it was hashed just now");
+        payload.make_cold().unwrap();
+        assert!(!resident::any(&payload.file, payload.size).unwrap());
     }
 }

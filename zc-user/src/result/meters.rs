@@ -31,7 +31,7 @@ pub struct MeterStatus {
 }
 
 /// What one process left user mode and the CPU for.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Switches {
     /// Mode switches: two for each of what caused them.
     pub mode_switches_by_cause: ByCause,
@@ -49,7 +49,7 @@ pub struct Switches {
 }
 
 /// Mode switches.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct ByCause {
     /// By system calls, without those of the empty run.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,7 +66,7 @@ pub struct ByCause {
 }
 
 /// Interrupts by what they hit.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Interrupts {
     /// A program: each is two mode switches. Absent unless every kind was counted.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,7 +108,7 @@ pub struct BlockIo {
 }
 
 /// What devices moved that is on no process's account.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Devices {
     /// Asked of block devices by kernel threads, such as those that write back dirty pages.
     #[serde(skip_serializing_if = "Option::is_none")]

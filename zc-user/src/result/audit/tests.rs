@@ -3,7 +3,10 @@
 use super::*;
 use crate::{
     measure::{LeafSample, Loss},
-    result::{Copied, PageFaults, SideReport, SiteReport},
+    result::{
+        Copied, PageFaults, SideReport, SiteReport,
+        meters::{Devices, Switches},
+    },
     transfer::{Plan, receive, style},
 };
 
@@ -19,6 +22,7 @@ fn side_report(copied: [Option<u64>; 3]) -> SideReport {
         copies_per_byte: Copied::from_fn(|_| None),
         aside: None,
         coverage: None,
+        switches: Switches::default(),
         mode_switches: None,
         syscalls: None,
         page_faults: PageFaults { user: None, kernel: None },
@@ -37,6 +41,7 @@ fn by_sites(sender: [Option<u64>; 3]) -> RunReport {
         hash_ok: true,
         sender: side_report(sender),
         receiver: side_report([Some(0), Some(BYTES), Some(0)]),
+        devices: Devices::default(),
         machine: None,
     }
 }

@@ -23,6 +23,14 @@ impl Group {
         if n >= 1 && (n as u32) < GROUP_COUNT { Some(Self(n)) } else { None }
     }
 
+    /// What a byte of the table of groups says; `None` when the process is not traced. The kernel
+    /// half takes each of its bytes from a group, so only 0 is told apart.
+    #[must_use]
+    #[inline(always)]
+    pub const fn from_table(byte: u8) -> Option<Self> {
+        if byte == 0 { None } else { Some(Self(byte)) }
+    }
+
     /// The key of this group's counters.
     #[must_use]
     pub const fn index(self) -> u8 {

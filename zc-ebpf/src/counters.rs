@@ -3,9 +3,9 @@
 use core::intrinsics::{AtomicOrdering, atomic_xadd};
 
 use aya_ebpf::{macros::map, maps::PerCpuArray};
-use zc_common::{
-    Counters, Event, GROUP_COUNT, Group, Interrupt, IterClass, Mode, SYSCALL_SLOTS, Site, Tally,
-};
+use zc_common::{Counters, Event, GROUP_COUNT, Group, Interrupt, Mode, SYSCALL_SLOTS, Site, Tally};
+
+use crate::layout::Class;
 
 /// By group. Per CPU, so that CPUs do not share cache lines.
 #[map]
@@ -42,10 +42,10 @@ pub(crate) fn count_syscall(group: Group, slot: usize, bytes: u64) {
 
 /// Counts one pass through `site`.
 #[inline(always)]
-pub(crate) fn count_site(group: Group, site: Site, class: IterClass, bytes: u64) {
+pub(crate) fn count_site(group: Group, site: Site, class: Class, bytes: u64) {
     if let Some(counters) = COUNTERS.get_ptr_mut(u32::from(group.index())) {
         // SAFETY: the map value is valid; both enums are inside the array (checked in zc-common).
-        let tally = unsafe { &raw mut (*counters).sites[site as usize][class as usize & 7] };
+        let tally = unsafe { &raw mut (*counters).sites[site as usize][class.index()] };
         add_tally(tally, bytes);
     }
 }

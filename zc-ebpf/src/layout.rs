@@ -31,28 +31,40 @@ pub(crate) fn params(site: Site) -> u32 {
     layout!(params[site as usize])
 }
 
+/// An [`IterClass`] as a number: an index that needs no branches.
+#[derive(Clone, Copy)]
+pub(crate) struct Class(u8);
+
+impl Class {
+    /// Its counter.
+    #[inline(always)]
+    pub(crate) const fn index(self) -> usize {
+        self.0 as usize & (IterClass::SLOTS - 1)
+    }
+}
+
+impl From<IterClass> for Class {
+    #[inline(always)]
+    fn from(class: IterClass) -> Self {
+        Self(class as u8)
+    }
+}
+
 /// What a `struct iov_iter` points at.
 #[inline(always)]
-pub(crate) fn iter_class(iter: Tracked) -> IterClass {
+pub(crate) fn iter_class(iter: Tracked) -> Class {
     class_of(iter.read(layout!(iter_type)))
 }
 
-/// What an iterator of the given `enum iter_type` points at.
+/// What an iterator with the given byte at its type points at.
 #[inline(always)]
-pub(crate) fn class_of(kind: u8) -> IterClass {
-    let bit = 1u64 << (u32::from(kind) & layout!(iter_mask) & 63);
-    if layout!(iter_user) & bit != 0 {
-        IterClass::User
-    } else if layout!(iter_pipe) & bit != 0 {
-        IterClass::Pipe
-    } else {
-        IterClass::Kernel
-    }
+pub(crate) fn class_of(kind: u8) -> Class {
+    Class(layout!(iter_classes[kind as usize]))
 }
 
 /// What a `struct iov_iter` that the verifier does not track points at, and the bytes that it has left.
 #[inline(always)]
-pub(crate) fn peek_iter(iter: *const u8) -> Option<(IterClass, u64)> {
+pub(crate) fn peek_iter(iter: *const u8) -> Option<(Class, u64)> {
     let kind = peek(iter.wrapping_add(layout!(iter_type) as usize))?;
     let left = peek(iter.wrapping_add(layout!(iter_count) as usize))?;
     Some((class_of(kind), left))
@@ -60,7 +72,7 @@ pub(crate) fn peek_iter(iter: *const u8) -> Option<(IterClass, u64)> {
 
 /// The class of the iterator of a `struct msghdr`.
 #[inline(always)]
-pub(crate) fn msg_class(msg: Tracked) -> IterClass {
+pub(crate) fn msg_class(msg: Tracked) -> Class {
     iter_class(msg.inner(layout!(msg_iter)))
 }
 

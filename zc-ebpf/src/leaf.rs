@@ -13,7 +13,11 @@ use aya_ebpf::{
 };
 use zc_common::{GROUP_COUNT, IterClass, Leaf, LeafCounters};
 
-use crate::{counters::add_tally, layout::peek_iter, target::counted_group};
+use crate::{
+    counters::add_tally,
+    layout::{Class, peek_iter},
+    target::counted_group,
+};
 
 /// By group, as [`crate::counters`] has it.
 #[map]
@@ -36,11 +40,11 @@ fn register<const N: usize>(ctx: &impl EbpfContext) -> u64 {
 
 /// Counts `bytes`.
 #[inline(always)]
-fn count(leaf: Leaf, class: IterClass, bytes: u64) -> Option<()> {
+fn count(leaf: Leaf, class: impl Into<Class>, bytes: u64) -> Option<()> {
     let group = counted_group()?;
     let counters = LEAVES.get_ptr_mut(u32::from(group.index()))?;
     // SAFETY: the map value is valid; both enums are inside the array (checked in zc-common).
-    let tally = unsafe { &raw mut (*counters).leaves[leaf as usize][class as usize & 7] };
+    let tally = unsafe { &raw mut (*counters).leaves[leaf as usize][class.into().index()] };
     add_tally(tally, bytes);
     Some(())
 }

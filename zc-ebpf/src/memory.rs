@@ -74,6 +74,13 @@ impl<T: Copy> Slot<T> {
 }
 
 impl Slot<u8> {
+    /// Byte `number` of a static.
+    #[inline(always)]
+    pub(crate) fn byte_of<const N: usize>(bytes: *mut [u8; N], number: u32) -> Option<Self> {
+        let number = number as usize;
+        (number < N).then(|| Self(bytes.cast::<u8>().wrapping_add(number)))
+    }
+
     /// Byte `number` of a map of bytes, eight to a value: the smallest value that an array has.
     #[inline(always)]
     pub(crate) fn byte(map: &Array<[u8; 8]>, number: u32) -> Option<Self> {

@@ -1,9 +1,8 @@
 //! Whom we trace: a process in `GROUPS`, and from then on its children.
 
 use aya_ebpf::{
-    macros::{btf_tracepoint, map},
-    maps::Array,
-    programs::BtfTracePointContext,
+    macros::{btf_tracepoint, raw_tracepoint},
+    programs::{BtfTracePointContext, RawTracePointContext},
 };
 use zc_common::{Event, Group, PID_SLOTS};
 
@@ -13,26 +12,38 @@ use crate::{
     memory::{Slot, Tracked, current_tgid},
 };
 
-/// The group of each process id, a byte each, eight to a value; 0 means not traced.
+/// The group of each process id, a byte each; 0 means not traced.
 ///
-/// A plain array, because its lookup is inlined by the kernel's JIT where a hash lookup is a call
-/// of several hundred instructions on every system call of every bystander.
-#[map]
-static GROUPS: Array<[u8; 8]> = Array::with_max_entries(PID_SLOTS / 8, 0);
+/// A static and no map: a program reaches it by its address, without the lookup that every system
+/// call of every bystander would pay for. It fills the object's `.bss`, the largest value that an
+/// array map may have up to 5.12 (`KMALLOC_MAX_SIZE`, 4 MiB).
+static mut GROUPS: [u8; PID_SLOTS as usize] = [0; PID_SLOTS as usize];
 
-/// 1 while counting.
-#[map]
-static ARMED: Array<u32> = Array::with_max_entries(1, 0);
+/// 1 while counting. In a section of its own, which user space writes to as a map.
+#[unsafe(link_section = ".data.armed")]
+static mut ARMED: u32 = 0;
 
 /// Whether a run is being counted.
 #[inline(always)]
 pub(crate) fn armed() -> bool {
-    ARMED.get(0).is_some_and(|armed| *armed != 0)
+    let switch = &raw const ARMED;
+    // SAFETY: a valid static; volatile, because user space writes it.
+    unsafe { switch.read_volatile() != 0 }
 }
 
 #[inline(always)]
 fn group_byte(tgid: u32) -> Option<Slot<u8>> {
-    Slot::byte(&GROUPS, tgid)
+    Slot::byte_of(&raw mut GROUPS, tgid)
+}
+
+/// Puts process `args[0]` into group `args[1]`. Never attached: user space runs it with
+/// `BPF_PROG_TEST_RUN`, because writing a byte of a 4 MiB map value from there would overwrite its
+/// neighbours as well, which processes that fork are writing.
+#[raw_tracepoint]
+fn set_group(ctx: RawTracePointContext) -> Option<()> {
+    let (tgid, group): (u64, u64) = (ctx.arg(0), ctx.arg(1));
+    group_byte((tgid & 0xffff_ffff) as u32)?.set((group & 0xff) as u8);
+    Some(())
 }
 
 /// The group of the task on the CPU, when it is traced and counting is on.
@@ -40,7 +51,7 @@ fn group_byte(tgid: u32) -> Option<Slot<u8>> {
 /// Valid in process context only: in a softirq the task on the CPU is whoever was interrupted.
 #[inline(always)]
 pub(crate) fn counted_group() -> Option<Group> {
-    let group = Group::traced(group_byte(current_tgid())?.get())?;
+    let group = Group::from_table(group_byte(current_tgid())?.get())?;
     armed().then_some(group)
 }
 

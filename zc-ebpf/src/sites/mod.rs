@@ -10,7 +10,7 @@ use zc_common::{Group, IterClass, Site};
 
 use crate::{
     counters::count_site,
-    layout::{iter_class, params},
+    layout::{Class, iter_class, params},
     memory::Tracked,
     target,
 };
@@ -67,10 +67,10 @@ fn return_int(ctx: &FExitContext, site: Site) -> i64 {
 /// Counts a pass in process context for the task on the CPU. A negative `bytes` is an error
 /// return: nothing moved, nothing counted.
 #[inline(always)]
-fn count_current(site: Site, class: impl FnOnce() -> IterClass, bytes: i64) -> Option<()> {
+fn count_current<C: Into<Class>>(site: Site, class: impl FnOnce() -> C, bytes: i64) -> Option<()> {
     let group = target::counted_group()?;
     if bytes >= 0 {
-        count_site(group, site, class(), bytes.cast_unsigned());
+        count_site(group, site, class().into(), bytes.cast_unsigned());
     }
     Some(())
 }
@@ -92,6 +92,6 @@ fn count_bare(ctx: &FExitContext, site: Site) -> Option<()> {
 #[inline(always)]
 fn count_machine(site: Site, class: IterClass, bytes: u64) {
     if target::armed() {
-        count_site(Group::MACHINE, site, class, bytes);
+        count_site(Group::MACHINE, site, class.into(), bytes);
     }
 }

@@ -20,7 +20,7 @@ use crate::{
 #[inline(always)]
 fn count_owner(skb: Tracked, site: Site, class: IterClass, bytes: u64) {
     if bytes > 0 && target::armed() {
-        count_site(owner_of(skb), site, class, bytes);
+        count_site(owner_of(skb), site, class.into(), bytes);
     }
 }
 

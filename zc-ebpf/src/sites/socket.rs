@@ -30,7 +30,7 @@ fn skb_splice_from_iter(ctx: FExitContext) -> Option<()> {
     let bytes = return_value(&ctx, Site::SkbSpliceFromIter);
     let class = || match skb.read::<u64>(layout!(skb_sk)) {
         0 => iter_class(iter),
-        _ => IterClass::None,
+        _ => IterClass::None.into(),
     };
     count_current(Site::SkbSpliceFromIter, class, bytes)
 }

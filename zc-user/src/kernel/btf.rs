@@ -6,7 +6,9 @@
 //!
 //! Format: <https://docs.kernel.org/bpf/btf.html>, `include/uapi/linux/btf.h`.
 
-use std::collections::HashMap;
+mod slim;
+
+use std::collections::{HashMap, HashSet};
 
 use thiserror::Error;
 
@@ -17,6 +19,7 @@ const MAGIC: u16 = 0xeb9f;
 const KIND_STRUCT: u32 = 4;
 const KIND_UNION: u32 = 5;
 const KIND_ENUM: u32 = 6;
+const KIND_TYPEDEF: u32 = 8;
 const KIND_FUNC: u32 = 12;
 const KIND_FUNC_PROTO: u32 = 13;
 
@@ -32,6 +35,9 @@ pub enum BtfError {
     /// The running kernel has no such type, field or function.
     #[error("this kernel's BTF has no {0}")]
     Missing(String),
+    /// aya cannot read what zc took from it.
+    #[error("cannot pass the kernel's BTF on: {0}")]
+    Slim(#[from] aya::BtfError),
 }
 
 /// The names looked for and where their types lie.
@@ -55,12 +61,12 @@ struct Header {
 
 impl Btf {
     /// Reads the running kernel's BTF, remembering the types and functions called `wanted`.
-    pub fn from_kernel(wanted: &[&str]) -> Result<Self, BtfError> {
+    pub fn from_kernel(wanted: &HashSet<&str>) -> Result<Self, BtfError> {
         Self::parse(std::fs::read(VMLINUX)?, wanted)
     }
 
     /// The same from bytes.
-    pub fn parse(data: Vec<u8>, wanted: &[&str]) -> Result<Self, BtfError> {
+    pub fn parse(data: Vec<u8>, wanted: &HashSet<&str>) -> Result<Self, BtfError> {
         let mut btf = Self { data, strings: 0, types: vec![0], named: HashMap::new() };
         if btf.u32(0)? & 0xffff != u32::from(MAGIC) {
             return Err(BtfError::Malformed(0));
@@ -72,11 +78,12 @@ impl Btf {
         let mut at = start;
         while at < end {
             let ty = btf.header(at)?;
-            if matches!(ty.kind, KIND_STRUCT | KIND_ENUM | KIND_FUNC) {
+            if matches!(ty.kind, KIND_STRUCT | KIND_ENUM | KIND_FUNC | KIND_TYPEDEF) {
                 let name = btf.string(ty.name)?;
-                if wanted.contains(&name) {
+                if wanted.contains(name) {
                     let key = (ty.kind, name.to_owned());
-                    btf.named.insert(key, at);
+                    // The first of a name, as everyone else takes it.
+                    btf.named.entry(key).or_insert(at);
                 }
             }
             btf.types.push(at);
@@ -198,7 +205,7 @@ mod tests {
     use super::*;
 
     /// A BTF with `struct s { struct { int a; int b; }; }`, `enum e { X = 7 }`, `int f(int, int)`.
-    fn sample() -> Vec<u8> {
+    pub(super) fn sample() -> Vec<u8> {
         let strings = b"\0int\0a\0b\0s\0e\0X\0f\0";
         let info = |kind: u32, vlen: u32| kind << 24 | vlen;
         let types: Vec<u32> = [
@@ -221,7 +228,7 @@ mod tests {
 
     #[test]
     fn finds_members_enumerators_and_parameters() {
-        let btf = Btf::parse(sample(), &["s", "e", "f"]).unwrap();
+        let btf = Btf::parse(sample(), &HashSet::from(["s", "e", "f"])).unwrap();
         assert_eq!(btf.offset("s", "b").unwrap(), 12);
         assert_eq!(btf.enumerators("e").unwrap(), [("X", 7)]);
         assert_eq!(btf.params("f").unwrap(), Some(2));
@@ -235,13 +242,16 @@ mod tests {
         // The last string of the table ends the file, so only shorter tables are malformed.
         for length in 0..whole.len() - 1 {
             let cut = whole[..length].to_vec();
-            let read = Btf::parse(cut, &["s", "e", "f"]);
+            let read = Btf::parse(cut, &HashSet::from(["s", "e", "f"]));
             assert!(matches!(read, Err(BtfError::Malformed(_))), "{length} bytes");
         }
     }
 
     #[test]
     fn other_files_are_not_btf() {
-        assert!(matches!(Btf::parse(b"\x7fELF....".to_vec(), &[]), Err(BtfError::Malformed(0))));
+        assert!(matches!(
+            Btf::parse(b"\x7fELF....".to_vec(), &HashSet::new()),
+            Err(BtfError::Malformed(0))
+        ));
     }
 }

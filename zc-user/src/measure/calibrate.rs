@@ -155,7 +155,7 @@ impl Pair {
         add(Site::TcpSendmsg, IterClass::User, SENT);
         add(Site::SimpleCopyToIter, IterClass::User, SENT);
 
-        let from_file = self.pass_file(payload, has(SENT_FROM_FILE))?;
+        let from_file = self.pass_file(payload, has(SENT_FROM_FILE)).context("sendfile")?;
         for (site, class) in [
             (Site::FilemapSpliceRead, IterClass::None),
             (Site::SpliceToSocket, IterClass::None),
@@ -172,9 +172,10 @@ impl Pair {
             add(Site::TcpSendmsg, IterClass::Kernel, from_file);
         }
 
-        filter::allow_zerocopy(self.near.as_fd())?;
+        filter::allow_zerocopy(self.near.as_fd()).context("MSG_ZEROCOPY")?;
         let lent = &buffer[..SENT_BY_REFERENCE];
-        self.pass(lent, SendFlags::from_bits_retain(libc::MSG_ZEROCOPY.cast_unsigned()))?;
+        self.pass(lent, SendFlags::from_bits_retain(libc::MSG_ZEROCOPY.cast_unsigned()))
+            .context("sending with MSG_ZEROCOPY")?;
         add(Site::TcpSendmsg, IterClass::User, lent.len());
         add(Site::SkbZerocopyIterStream, IterClass::User, lent.len());
         add(Site::SkbCopyUbufs, IterClass::Paged, lent.len());
@@ -215,7 +216,7 @@ impl Pair {
         // The owner of the far socket is known once something was sent on it.
         send(&self.far, &[0], SendFlags::empty())?;
         receive(&self.near, 1)?;
-        let looked_at = filter::look_into(self.far.as_fd())?;
+        let looked_at = filter::look_into(self.far.as_fd()).context("a socket filter")?;
         self.pass(bytes, SendFlags::empty())?;
         filter::remove(self.far.as_fd())?;
         Ok(looked_at)

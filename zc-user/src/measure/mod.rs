@@ -63,6 +63,9 @@ impl Sample {
     }
 }
 
+/// The section of the kernel half that holds its switch.
+const ARMED: &str = ".data.armed";
+
 /// All counters since loading, of every CPU, by group.
 struct Snapshot(BTreeMap<Group, Box<Counters>>);
 
@@ -99,13 +102,7 @@ impl Engine {
         if pid >= PID_SLOTS {
             return Err(anyhow!("process id {pid} is out of range"));
         }
-        let map = self.probes.ebpf.map_mut("GROUPS").context("the BPF object has no map GROUPS")?;
-        let mut groups: Array<_, [u8; 8]> = map.try_into()?;
-        // The kernel half writes single bytes of this word when processes fork; ours can undo
-        // such a write only for a process id next to one that was born a moment ago.
-        let mut octet = groups.get(&(pid / 8), 0)?;
-        octet[(pid % 8) as usize] = group.index();
-        groups.set(pid / 8, octet, 0).context("cannot mark the process as traced")
+        self.probes.set_group(pid, group.index()).context("cannot mark the process as traced")
     }
 
     /// Starts counting for `groups`.
@@ -130,7 +127,7 @@ impl Engine {
     }
 
     fn set_armed(&mut self, armed: u32) -> Result<()> {
-        let map = self.probes.ebpf.map_mut("ARMED").context("the BPF object has no map ARMED")?;
+        let map = self.probes.ebpf.map_mut(ARMED).context("the BPF object has no switch")?;
         let mut switch: Array<_, u32> = map.try_into()?;
         switch.set(0, armed, 0).context("cannot arm the counters")
     }

@@ -3,8 +3,10 @@
 use std::{collections::BTreeMap, os::fd::AsFd};
 
 use aya::{
-    Btf, Ebpf, EbpfLoader, include_bytes_aligned,
-    programs::{BtfTracePoint, FEntry, FExit, Program, ProgramError, RawTracePoint},
+    Btf, Ebpf, TestRun as _, include_bytes_aligned,
+    programs::{
+        BtfTracePoint, FEntry, FExit, Program, ProgramError, RawTracePoint, RawTracePointRunOptions,
+    },
 };
 use serde::Serialize;
 use thiserror::Error;
@@ -12,6 +14,7 @@ use zc_common::Site;
 
 use super::{
     catalogue::{Aid, At, Entry, Job, SITES},
+    loader,
     log::KernelLog,
     meters,
     misses::Misses,
@@ -23,7 +26,7 @@ use crate::kernel::{bpf_info, btf::BtfError, caps::Caps};
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/zc-ebpf"));
 
 /// BTF-typed tracepoints: program, tracepoint.
-const TYPED_TRACEPOINTS: [(&str, &str); 4] = [
+pub(super) const TYPED_TRACEPOINTS: [(&str, &str); 4] = [
     ("sys_exit", "sys_exit"),
     ("process_fork", "sched_process_fork"),
     ("process_exec", "sched_process_exec"),
@@ -32,6 +35,9 @@ const TYPED_TRACEPOINTS: [(&str, &str); 4] = [
 
 /// Raw tracepoints; program and tracepoint have one name.
 const RAW_TRACEPOINTS: [&str; 2] = ["page_fault_user", "page_fault_kernel"];
+
+/// The program that [`Probes::set_group`] runs.
+const SET_GROUP: &str = "set_group";
 
 /// Why nothing can be counted at all.
 #[derive(Debug, Error)]
@@ -112,15 +118,15 @@ impl Probes {
     pub fn attach(disabled: &[Site]) -> Result<Self, AttachError> {
         check_permission()?;
         let resolved = resolve()?;
-        let btf = Btf::from_sys_fs()?;
-        let mut ebpf = EbpfLoader::new()
-            .btf(Some(&btf))
+        let btf = &resolved.targets;
+        let mut ebpf = loader::without_btf()
             .override_global("LAYOUT", &resolved.layout, true)
             .load(OBJECT)
             .map_err(Box::new)?;
-        attach_tracepoints(&mut ebpf, &btf)?;
-        let sites = attach_sites(&mut ebpf, &btf, &resolved, disabled);
-        let meters = meters::attach(&mut ebpf, &btf, &resolved.meters);
+        load_only(&mut ebpf, SET_GROUP)?;
+        attach_tracepoints(&mut ebpf, btf)?;
+        let sites = attach_sites(&mut ebpf, btf, &resolved, disabled);
+        let meters = meters::attach(&mut ebpf, btf, &resolved.meters);
         let log = KernelLog::open(&mut ebpf);
         let Resolved { skips_nested, page_leaves_copy, .. } = resolved;
         Ok(Self { ebpf, sites, meters, skips_nested, page_leaves_copy, log })
@@ -128,8 +134,17 @@ impl Probes {
 
     /// Loads and attaches a raw tracepoint only: all that the boundary tier needs.
     pub fn try_raw_tracepoint() -> Result<(), AttachError> {
-        let mut ebpf = EbpfLoader::new().btf(None).load(OBJECT).map_err(Box::new)?;
+        let mut ebpf = loader::without_btf().load(OBJECT).map_err(Box::new)?;
         attach_raw(&mut ebpf, "raw_sys_exit", "sys_exit")
+    }
+
+    /// Puts process `pid` into the group with this number; 0 for none.
+    pub fn set_group(&mut self, pid: u32, group: u8) -> Result<(), ProgramError> {
+        let program = self.ebpf.program_mut(SET_GROUP).ok_or(ProgramError::NotLoaded)?;
+        let program: &mut RawTracePoint = program.try_into()?;
+        let mut options = RawTracePointRunOptions::new();
+        options.args[..2].copy_from_slice(&[u64::from(pid), u64::from(group)]);
+        program.test_run(options).map(drop)
     }
 
     /// Skipped runs of every loaded program since loading.
@@ -201,6 +216,15 @@ fn attach_tracepoints(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), AttachError> {
         attach_raw(ebpf, name, name)?;
     }
     Ok(())
+}
+
+/// Loads a program that is run from user space.
+fn load_only(ebpf: &mut Ebpf, name: &'static str) -> Result<(), AttachError> {
+    with_program(ebpf, name, RawTracePoint::load).map_err(|reason| AttachError::Essential {
+        kind: "program",
+        name,
+        reason,
+    })
 }
 
 fn attach_raw(ebpf: &mut Ebpf, program: &str, name: &'static str) -> Result<(), AttachError> {

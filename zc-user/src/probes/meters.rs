@@ -221,6 +221,14 @@ pub fn wanted() -> impl Iterator<Item = &'static str> {
     functions.chain(["bio", "bvec_iter", "net_device", "device"])
 }
 
+/// The BTF tracepoints among the hooks.
+pub fn tracepoints() -> impl Iterator<Item = &'static str> {
+    METERS.iter().filter_map(|row| match row.hook {
+        Hook::Typed(name) => Some(name),
+        Hook::Entry(_) | Hook::Raw(_) => None,
+    })
+}
+
 /// Fills in what the meters need to know of the kernel, and says by row of [`METERS`] why it
 /// cannot be attached, if so.
 pub fn resolve(btf: &Btf, layout: &mut Layout) -> Result<Vec<Option<Status>>, BtfError> {

@@ -6,6 +6,7 @@ pub mod audit;
 
 pub mod catalogue;
 pub mod leaves;
+mod loader;
 pub mod log;
 pub mod meters;
 pub mod misses;

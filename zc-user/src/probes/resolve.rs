@@ -1,9 +1,15 @@
 //! What the running kernel has: function names, parameter counts, field offsets. All from its
 //! BTF, never from its version.
 
-use zc_common::{Layout, OWNER_SLOTS, Site};
+use std::collections::HashSet;
 
-use super::{attach::Status, catalogue::SITES, meters};
+use zc_common::{IterClass, Layout, OWNER_SLOTS, Site};
+
+use super::{
+    attach::{Status, TYPED_TRACEPOINTS},
+    catalogue::SITES,
+    meters,
+};
 use crate::kernel::btf::{Btf, BtfError};
 
 /// Enumerators of `enum iter_type` that mean user memory (`include/linux/uio.h`).
@@ -41,13 +47,22 @@ pub struct Resolved {
     pub page_leaves_copy: bool,
     /// By row of [`meters::METERS`]: why it cannot be attached, if so.
     pub meters: Vec<Option<Status>>,
+    /// The functions and tracepoints that programs attach to, for aya.
+    pub targets: aya::Btf,
 }
 
 /// Looks everything up in `/sys/kernel/btf/vmlinux`.
 pub fn resolve() -> Result<Resolved, BtfError> {
-    let mut wanted = TYPES.to_vec();
-    wanted.extend(SITES.iter().flat_map(|row| row.functions));
-    wanted.extend(meters::wanted());
+    // What aya looks a tracepoint up by.
+    let typed = TYPED_TRACEPOINTS.map(|(_, name)| name).into_iter().chain(meters::tracepoints());
+    let tracepoints: Vec<_> = typed.map(|name| format!("btf_trace_{name}")).collect();
+    let functions = SITES.iter().flat_map(|row| row.functions).copied();
+    let aids = SITES.iter().flat_map(|row| row.aids).map(|aid| aid.function);
+    let names = TYPES.into_iter().chain(functions).chain(aids).chain(meters::wanted());
+    let mut wanted: HashSet<&str> = tracepoints.iter().map(String::as_str).collect();
+    for name in names {
+        wanted.insert(name);
+    }
     resolve_in(&Btf::from_kernel(&wanted)?)
 }
 
@@ -67,7 +82,8 @@ fn resolve_in(btf: &Btf) -> Result<Resolved, BtfError> {
     // The flag that it checks, 5.12 and later.
     let skips_nested = btf.offset("bpf_prog", "active").is_ok();
     let meters = meters::resolve(btf, &mut layout)?;
-    Ok(Resolved { layout, functions, skips_nested, meters, page_leaves_copy })
+    let targets = btf.slim()?;
+    Ok(Resolved { layout, targets, functions, skips_nested, meters, page_leaves_copy })
 }
 
 fn offsets(btf: &Btf) -> Result<Layout, BtfError> {
@@ -96,23 +112,30 @@ fn offsets(btf: &Btf) -> Result<Layout, BtfError> {
 /// Where an iterator's type stands and what its values mean; see also
 /// [`Resolved::page_leaves_copy`].
 fn iterators(btf: &Btf, layout: &mut Layout) -> Result<bool, BtfError> {
-    (layout.iter_type, layout.iter_mask) = match btf.offset("iov_iter", "iter_type") {
-        Ok(offset) => (offset, 0xff),
+    let directed;
+    (layout.iter_type, directed) = match btf.offset("iov_iter", "iter_type") {
+        Ok(offset) => (offset, false),
         // Up to 5.13 it is `type`, whose lowest bit says READ or WRITE.
-        Err(missing) => (btf.offset("iov_iter", "type").map_err(|_| missing)?, 0xfe),
+        Err(missing) => (btf.offset("iov_iter", "type").map_err(|_| missing)?, true),
     };
+    layout.iter_classes = [IterClass::Kernel as u8; 256];
+    let mut users = 0;
     let mut page_leaves_copy = true;
     for (name, value) in btf.enumerators("iter_type")? {
         page_leaves_copy &= name != "ITER_UBUF";
-        // The kernel half masks with 63, and so must this.
-        let bit = 1u64 << (value & 63);
-        if USER_ITERATORS.contains(&name) {
-            layout.iter_user |= bit;
-        } else if name == PIPE_ITERATOR {
-            layout.iter_pipe |= bit;
+        let class = match name {
+            _ if USER_ITERATORS.contains(&name) => IterClass::User,
+            PIPE_ITERATOR => IterClass::Pipe,
+            _ => continue,
+        };
+        users += usize::from(class == IterClass::User);
+        let directions = if directed { value..=value | 1 } else { value..=value };
+        for byte in directions {
+            let slot = layout.iter_classes.get_mut(byte as usize);
+            *slot.ok_or_else(|| BtfError::Missing(format!("{name} of one byte")))? = class as u8;
         }
     }
-    if layout.iter_user == 0 {
+    if users == 0 {
         return Err(BtfError::Missing(format!("enumerator {}", USER_ITERATORS.join(" or "))));
     }
     Ok(page_leaves_copy)

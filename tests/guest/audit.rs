@@ -30,7 +30,8 @@ use crate::{
     least_privilege::{Privilege, as_user},
     report::{Audit, Lab},
     support::{
-        lab, loaded_programs, nothing_left_behind, run, scratch, status, stdout, wait_for, zc,
+        lab, loaded_programs, nothing_left_behind, run, scratch, status, stderr, stdout, wait_for,
+        zc,
     },
 };
 
@@ -69,12 +70,16 @@ fn assert_exact(report: &Lab, bytes: u64) {
         for leaf in &audit.leaves {
             assert_eq!(leaf.hits, Some(leaf.runs), "{name}: {leaf:?}");
         }
-        let hits = |side: &str| -> u64 {
+        let payload = |side: &str| -> u64 {
             let of_side = audit.leaves.iter().filter(|leaf| leaf.side == side);
-            of_side.filter_map(|leaf| leaf.hits).sum()
+            of_side.map(|leaf| leaf.payload_bytes.unwrap()).sum()
         };
-        assert!(hits("receiver") > 0, "{name}");
-        assert_eq!(hits("sender") > 1, ["read-send", "mmap-send"].contains(&name), "{name}");
+        let copies = match name {
+            "read-send" => 2,
+            "mmap-send" => 1,
+            _ => 0,
+        };
+        assert_eq!((payload("sender"), payload("receiver")), (copies * bytes, bytes), "{name}");
     }
 }
 
@@ -86,10 +91,11 @@ fn every_style_is_exact_by_two_methods() {
     assert_exact(&report, 4_194_304);
     let summary = report.audit.as_ref().unwrap();
     assert_eq!((summary.registers, &summary.problem), (Some(4), &None));
-    // A stock kernel refuses kprobes on what lies in lib/.
+    // A stock kernel refuses kprobes on what lies in lib/, or does not tell which it skips.
     assert_eq!(summary.method.as_deref(), Some("breakpoint"));
-    let refused = summary.kprobe_refused.as_ref().expect("a kprobe was tried first");
-    assert!(refused.starts_with("_copy_to_iter: "), "{refused}");
+    let refused = summary.kprobe_refused.as_ref().expect("kprobes come first");
+    let silent = "this kernel does not tell which kprobes it skips";
+    assert!(refused.starts_with("_copy_to_iter: ") || refused == silent, "{refused}");
     let watched: Vec<_> = summary.rounds.concat();
     for function in ["_copy_to_iter", "_copy_from_iter", "_copy_to_user", "_copy_from_user"] {
         assert!(watched.iter().any(|name| name == function), "{function} in {watched:?}");
@@ -233,10 +239,13 @@ fn the_two_capabilities_of_the_sites_are_not_enough() {
     fs::set_permissions(folder.path(), mode).unwrap();
     let audit = || {
         let mut command = as_user(zc(), Privilege::Tracing);
-        command.args(["lab", "sendfile", "--size", "256K", "--audit", "--dir"]).arg(folder.path());
+        // What calibrating needs is another matter.
+        command.args(["lab", "sendfile", "--size", "256K", "--audit", "--no-calibrate", "--dir"]);
+        command.arg(folder.path());
         let output = command.output().unwrap();
         nothing_left_behind();
         assert_eq!(status(&output), 2);
+        assert_eq!(stderr(&output), "");
         stdout(&output)
     };
     let _capability_decides = Setting::set(KPTR_RESTRICT, "1");
@@ -344,7 +353,7 @@ fn kprobes_count_where_the_kernel_takes_them_on_every_leaf() {
     receiver.read_exact(&mut [0; BYTES]).unwrap();
     window.close().unwrap();
     let counted = window.counted().unwrap();
-    assert!(counted.loss.is_none(), "{:?}", counted.loss);
+    assert!(counted.loss.recursion_misses.is_empty(), "{:?}", counted.loss);
     let sample = &counted.samples[&group];
     assert!(sample.hits.is_empty());
     let tally = sample.tallies[&(Leaf::CsumAndCopyToIter, IterClass::User)];

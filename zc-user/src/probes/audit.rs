@@ -16,6 +16,7 @@ use zc_common::{Group, Leaf};
 use super::{
     attach::{Probes, with_program},
     leaves::{Absent, Found, Method, find},
+    misses::Misses,
 };
 use crate::kernel::{
     breakpoint::{Breakpoint, REGISTERS, Scope, free_registers},
@@ -56,7 +57,7 @@ pub enum AuditError {
         paranoid: String,
     },
     /// Neither method: the breakpoints' error, then the kernel's answer to the kprobe.
-    #[error("{0} (before that a kprobe was refused: {1})")]
+    #[error("{0} (no kprobes before that: {1})")]
     Neither(Box<Self>, String),
     /// The leaf's program does not load.
     #[error("the kernel refused the program of the audit for {function}: {reason}")]
@@ -106,7 +107,14 @@ pub struct AuditPlan {
 /// else as breakpoints, dealt out to the free registers.
 pub fn prepare(probes: &mut Probes) -> Result<AuditPlan, AuditError> {
     let found = find(probes.page_leaves_copy)?;
-    let refused = match attach_kprobes(&mut probes.ebpf, &found) {
+    // Losses that nobody tells of would leave every audit incomplete.
+    let told = matches!(probes.recursion_misses(), Ok(Misses::Told(_)));
+    let kprobes = if told {
+        attach_kprobes(&mut probes.ebpf, &found)
+    } else {
+        Err("this kernel does not tell which kprobes it skips".into())
+    };
+    let refused = match kprobes {
         Err(refused) => refused,
         Ok(()) => {
             let rounds = vec![found];

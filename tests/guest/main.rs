@@ -7,6 +7,7 @@
 
 mod audit;
 mod bad_input;
+mod counting;
 mod devices;
 mod docs;
 mod doctor;
@@ -19,5 +20,6 @@ mod least_privilege;
 mod needs;
 mod other_counters;
 mod report;
+mod site_files;
 mod support;
 mod switches;

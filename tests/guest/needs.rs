@@ -5,6 +5,12 @@
 
 use std::{fs, io::Write};
 
+use zc::{
+    kernel::btf::VMLINUX,
+    probes::{catalogue::entry, resolve::resolve},
+};
+use zc_common::Site;
+
 /// `Err` says what the kernel lacks and where that was seen.
 pub(crate) type Need = Result<(), String>;
 
@@ -38,6 +44,17 @@ pub(crate) fn function(name: &str) -> Need {
             && words.next() == Some(name)
     });
     if found { Ok(()) } else { Err(format!("the kernel has no function {name} ({SYMBOLS})")) }
+}
+
+/// One of the functions that `site` is counted at, in the types that the kernel publishes.
+pub(crate) fn site(site: Site) -> Need {
+    match resolve().expect("the kernel publishes its types").functions[site as usize] {
+        Some(_) => Ok(()),
+        None => {
+            let names = entry(site).functions.join(" or ");
+            Err(format!("the kernel has no function {names} ({VMLINUX})"))
+        }
+    }
 }
 
 /// A kernel that may be preempted wherever it does not forbid it.

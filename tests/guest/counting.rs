@@ -1,0 +1,132 @@
+//! Counting what this process does, to the byte.
+
+use std::collections::BTreeMap;
+
+use rustix::process::getpid;
+use zc::{
+    kernel::syscalls,
+    measure::{Engine, Sample},
+    probes::{
+        attach::{Probes, Status},
+        catalogue::{Effect, End, entry},
+    },
+};
+use zc_common::{Group, IterClass, Site};
+
+use crate::support::nothing_left_behind;
+
+/// What passed a site: where, through what, how many bytes.
+pub(crate) type Passed = (Site, IterClass, u64);
+
+/// How often a window is opened again because the kernel skipped a program in it.
+const TRIES: usize = 30;
+
+/// Attaches, runs `test`, and checks that nothing stays.
+pub(crate) fn counting<R>(test: impl FnOnce(&mut Counter) -> R) -> R {
+    let mut counter = Counter(Engine::new(Probes::attach(&[]).unwrap()));
+    let result = test(&mut counter);
+    drop(counter);
+    nothing_left_behind();
+    result
+}
+
+/// Probes that count this process.
+pub(crate) struct Counter(Engine);
+
+impl Counter {
+    /// What this process and the machine did in `work`. Programs run preemptible, and the kernel
+    /// skips one that is already running on the CPU: then the work is done once more.
+    pub(crate) fn count(&mut self, mut work: impl FnMut()) -> Counted {
+        let own = Group::traced(1).unwrap();
+        self.0.watch(getpid().as_raw_nonzero().get().cast_unsigned(), own).unwrap();
+        let mut missed = BTreeMap::new();
+        for _ in 0..TRIES {
+            let before = self.0.probes().recursion_misses().unwrap();
+            self.0.arm(&[own, Group::MACHINE]).unwrap();
+            work();
+            let mut counted = self.0.disarm().unwrap();
+            missed = self.0.probes().recursion_misses().unwrap().since(&before);
+            if missed.is_empty() {
+                let [own, machine] =
+                    [own, Group::MACHINE].map(|group| counted.remove(&group).unwrap());
+                return Counted { own, machine, statuses: self.0.probes().sites.clone() };
+            }
+        }
+        panic!("programs were skipped in each of {TRIES} tries, in the last: {missed:?}");
+    }
+
+    /// The function that `site` stands for on this kernel.
+    pub(crate) fn function(&self, site: Site) -> Option<&'static str> {
+        function(&self.0.probes().sites, site)
+    }
+
+    /// Whether an ordinary read of the file fills a pipe with references, as up to 6.4.
+    pub(crate) fn read_fills_pipe(&self) -> bool {
+        self.function(Site::FilemapSpliceRead) == Some("generic_file_splice_read")
+    }
+}
+
+fn function(statuses: &[Status], site: Site) -> Option<&'static str> {
+    match &statuses[site as usize] {
+        Status::Attached { function } => Some(function),
+        Status::Absent => None,
+        other => panic!("{site:?}: {other:?}"),
+    }
+}
+
+/// What one window counted.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    /// This process.
+    pub(crate) own: Sample,
+    /// Nobody in particular.
+    pub(crate) machine: Sample,
+    statuses: Vec<Status>,
+}
+
+impl Counted {
+    /// Bytes that passed `site` on behalf of this process.
+    pub(crate) fn bytes(&self, site: Site, class: IterClass) -> u64 {
+        self.own.sites.get(&(site, class)).map_or(0, |tally| tally.bytes)
+    }
+
+    /// Exactly `passed` passed the sites that this kernel has, and no byte of payload anything
+    /// else. Memory faults of the test itself and packet headers are left aside.
+    #[track_caller]
+    pub(crate) fn expect_sites(&self, passed: &[Passed]) {
+        let mut expected = BTreeMap::new();
+        for &(site, class, bytes) in passed {
+            if function(&self.statuses, site).is_some() && bytes > 0 {
+                *expected.entry((site, class)).or_default() += bytes;
+            }
+        }
+        let payload = self.own.sites.iter().filter(|((site, class), tally)| {
+            tally.bytes > 0 && !matches!((entry(*site).effect)(*class), Effect::Aside(_))
+        });
+        let counted: BTreeMap<_, u64> = payload.map(|(key, tally)| (*key, tally.bytes)).collect();
+        assert_eq!(counted, expected);
+    }
+
+    /// The same, and every byte that a system call returned was seen at each end that it has, none
+    /// twice.
+    #[track_caller]
+    pub(crate) fn expect(&self, passed: &[Passed]) {
+        self.expect_sites(passed);
+        let [returned, explained] = self.coverage();
+        assert_eq!(explained, returned, "{:?}", self.own.syscalls);
+    }
+
+    /// Bytes that system calls returned, for each end, and those that passed a site there.
+    pub(crate) fn coverage(&self) -> [u64; 2] {
+        let calls = self.own.syscalls.iter().filter(|(call, _)| syscalls::returns_bytes(**call));
+        let ends = self
+            .own
+            .sites
+            .iter()
+            .filter(|((site, class), _)| (entry(*site).end)(*class) != End::Inner);
+        [
+            calls.map(|(call, tally)| syscalls::ends(*call) * tally.bytes).sum(),
+            ends.map(|(_, tally)| tally.bytes).sum(),
+        ]
+    }
+}

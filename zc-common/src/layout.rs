@@ -40,6 +40,14 @@ pub struct Layout {
     pub skb_end: u32,
     /// Bytes: `struct skb_shared_info`, start of `destructor_arg`.
     pub shinfo_uarg: u32,
+    /// Bytes: `struct skb_shared_info`, start of `frag_list`.
+    pub shinfo_frag_list: u32,
+    /// Bytes: `struct skb_shared_info`, start of `nr_frags`.
+    pub shinfo_nr_frags: u32,
+    /// Bytes: `struct skb_shared_info`, start of the length of the first of `frags`.
+    pub shinfo_frag_len: u32,
+    /// Bytes: from one of `frags` to the next.
+    pub frag_size: u32,
     /// Bytes: `struct tcp_zerocopy_receive`, start of `length`.
     pub zerocopy_length: u32,
     /// Bytes: `struct vm_fault`, start of `page`.
@@ -89,6 +97,10 @@ impl Layout {
         skb_head: 0,
         skb_end: 0,
         shinfo_uarg: 0,
+        shinfo_frag_list: 0,
+        shinfo_nr_frags: 0,
+        shinfo_frag_len: 0,
+        frag_size: 0,
         zerocopy_length: 0,
         vmf_page: 0,
         vmf_cow_page: 0,
@@ -108,7 +120,7 @@ impl Layout {
     };
 }
 
-const _: () = assert!(size_of::<Layout>() == 256 + 25 * 4 + Site::SLOTS * 4);
+const _: () = assert!(size_of::<Layout>() == 256 + 29 * 4 + Site::SLOTS * 4);
 
 // SAFETY: repr(C), made of integers, every bit pattern is valid, no padding (size checked above).
 #[cfg(feature = "user")]

@@ -68,6 +68,15 @@ fn owner(sock: u64) -> Group {
     }
 }
 
+/// Where the `struct skb_shared_info` of the `struct sk_buff` `skb` lies: `end` bytes behind `head`
+/// (`skb_end_pointer`, include/linux/skbuff.h).
+#[inline(always)]
+pub(crate) fn shared_part(skb: Tracked) -> *const u8 {
+    let end: u32 = skb.read(layout!(skb_end));
+    let head: u64 = peek(skb.at(layout!(skb_head))).unwrap_or(0);
+    head.wrapping_add(u64::from(end)) as *const u8
+}
+
 /// Whom the kernel works for when it copies the bytes of the `struct sk_buff` `skb`.
 ///
 /// On its way out a buffer knows its socket. Once it is on the receiving side of loopback it does
@@ -81,10 +90,7 @@ pub(crate) fn owner_of(skb: Tracked) -> Group {
     if sock != 0 {
         return owner(sock);
     }
-    // The shared part begins `end` bytes behind `head` (`skb_end_pointer`, skbuff.h).
-    let end: u32 = skb.read(layout!(skb_end));
-    let shared = address(skb.at(layout!(skb_head))).wrapping_add(u64::from(end));
-    let notice = address(shared.wrapping_add(u64::from(layout!(shinfo_uarg))) as *const u8);
+    let notice = address(shared_part(skb).wrapping_add(layout!(shinfo_uarg) as usize));
     if notice == 0 {
         return Group::MACHINE;
     }

@@ -10,9 +10,9 @@ use zc_common::{IterClass, Site};
 use super::{return_int, return_value};
 use crate::{
     counters::count_site,
-    layout::{skb_data_len, skb_headlen, skb_len},
-    memory::Tracked,
-    owner::owner_of,
+    layout::{layout, skb_data_len, skb_headlen, skb_len},
+    memory::{Tracked, peek},
+    owner::{owner_of, shared_part},
     target,
 };
 
@@ -22,6 +22,28 @@ fn count_owner(skb: Tracked, site: Site, class: IterClass, bytes: u64) {
     if bytes > 0 && target::armed() {
         count_site(owner_of(skb), site, class.into(), bytes);
     }
+}
+
+/// Most page fragments that a buffer has (`CONFIG_MAX_SKB_FRAGS`, net/Kconfig).
+const MAX_FRAGS: u32 = 45;
+
+/// Bytes of `skb`'s pages, without those of the buffers that hang on it (`frag_list`). These the
+/// kernel's functions reach by calling themselves, so that they are counted on their own.
+#[inline(always)]
+fn own_paged(skb: Tracked) -> i64 {
+    let shared = shared_part(skb);
+    let hanging: u64 = peek(shared.wrapping_add(layout!(shinfo_frag_list) as usize)).unwrap_or(0);
+    if hanging == 0 {
+        return skb_data_len(skb).cast_signed();
+    }
+    let frags: u8 = peek(shared.wrapping_add(layout!(shinfo_nr_frags) as usize)).unwrap_or(0);
+    let mut bytes = 0;
+    for frag in 0..MAX_FRAGS.min(u32::from(frags)) {
+        let at = layout!(shinfo_frag_len) + frag * layout!(frag_size);
+        let Some(length) = peek::<u32>(shared.wrapping_add(at as usize)) else { break };
+        bytes += i64::from(length);
+    }
+    bytes
 }
 
 /// Counts `len` bytes of `skb` from `offset` on, the linear part and the pages apart.
@@ -36,7 +58,12 @@ fn count_range(skb: Tracked, site: Site, offset: i32, len: i32) {
     // Not `clamp`: its panic is a loop, which the verifier refuses.
     let linear = (headlen - offset).min(len).max(0);
     count_owner(skb, site, IterClass::Linear, linear.cast_unsigned());
-    count_owner(skb, site, IterClass::Paged, (len - linear).cast_unsigned());
+    if linear < len {
+        // Counted from the first byte in pages on.
+        let start = (offset - headlen).max(0);
+        let paged = (len - linear).min(own_paged(skb) - start).max(0);
+        count_owner(skb, site, IterClass::Paged, paged.cast_unsigned());
+    }
 }
 
 /// `int skb_copy_ubufs(struct sk_buff *, gfp_t)`: replaces all borrowed pages by copies, so the

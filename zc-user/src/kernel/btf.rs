@@ -112,6 +112,13 @@ impl Btf {
         Ok(bits / 8)
     }
 
+    /// Bytes of `struct name`.
+    pub fn size_of(&self, name: &str) -> Result<u32, BtfError> {
+        let missing = || BtfError::Missing(format!("struct {name}"));
+        let at = *self.named.get(&(KIND_STRUCT, name.to_owned())).ok_or_else(missing)?;
+        Ok(self.header(at)?.size_or_type)
+    }
+
     /// The enumerators of `enum name`.
     pub fn enumerators(&self, name: &str) -> Result<Vec<(&str, u32)>, BtfError> {
         let at = *self
@@ -230,6 +237,7 @@ mod tests {
     fn finds_members_enumerators_and_parameters() {
         let btf = Btf::parse(sample(), &HashSet::from(["s", "e", "f"])).unwrap();
         assert_eq!(btf.offset("s", "b").unwrap(), 12);
+        assert_eq!(btf.size_of("s").unwrap(), 8);
         assert_eq!(btf.enumerators("e").unwrap(), [("X", 7)]);
         assert_eq!(btf.params("f").unwrap(), Some(2));
         assert_eq!(btf.params("g").unwrap(), None);

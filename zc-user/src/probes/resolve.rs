@@ -19,12 +19,14 @@ const USER_ITERATORS: [&str; 2] = ["ITER_UBUF", "ITER_IOVEC"];
 const PIPE_ITERATOR: &str = "ITER_PIPE";
 
 /// What else is looked up besides the functions of the catalogue.
-const TYPES: [&str; 10] = [
+const TYPES: [&str; 12] = [
+    "bio_vec",
     "bpf_prog",
     "iov_iter",
     "iter_type",
     "msghdr",
     "sk_buff",
+    "skb_frag",
     "skb_shared_info",
     "task_struct",
     "tcp_zerocopy_receive",
@@ -87,6 +89,13 @@ fn resolve_in(btf: &Btf) -> Result<Resolved, BtfError> {
 }
 
 fn offsets(btf: &Btf) -> Result<Layout, BtfError> {
+    let (frag_len, frag_size) = match btf.offset("skb_frag", "len") {
+        Ok(offset) => (offset, btf.size_of("skb_frag")?),
+        // Up to 6.8 `skb_frag_t` is another name of this.
+        Err(missing) => {
+            (btf.offset("bio_vec", "bv_len").map_err(|_| missing)?, btf.size_of("bio_vec")?)
+        }
+    };
     Ok(Layout {
         iter_count: btf.offset("iov_iter", "count")?,
         msg_iter: btf.offset("msghdr", "msg_iter")?,
@@ -97,6 +106,10 @@ fn offsets(btf: &Btf) -> Result<Layout, BtfError> {
         skb_head: btf.offset("sk_buff", "head")?,
         skb_end: btf.offset("sk_buff", "end")?,
         shinfo_uarg: btf.offset("skb_shared_info", "destructor_arg")?,
+        shinfo_frag_list: btf.offset("skb_shared_info", "frag_list")?,
+        shinfo_nr_frags: btf.offset("skb_shared_info", "nr_frags")?,
+        shinfo_frag_len: btf.offset("skb_shared_info", "frags")? + frag_len,
+        frag_size,
         zerocopy_length: btf.offset("tcp_zerocopy_receive", "length")?,
         vmf_page: btf.offset("vm_fault", "page")?,
         vmf_cow_page: btf.offset("vm_fault", "cow_page")?,

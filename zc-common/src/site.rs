@@ -21,6 +21,8 @@ pub enum Site {
     SimpleRead,
     /// `/dev/zero` → reader: bytes written, none copied (`drivers/char/mem.c`).
     ZeroFill,
+    /// The same for a plain `read` (`drivers/char/mem.c`).
+    ZeroRead,
     /// Writer → page cache (`mm/filemap.c`).
     GenericPerformWrite,
     /// Writer → page cache, of file systems on iomap (`fs/iomap/buffered-io.c`).
@@ -85,7 +87,7 @@ pub enum Site {
 
 impl Site {
     /// Every site, in counter order.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::FilemapRead,
         Self::ShmemRead,
         Self::DirectIo,
@@ -93,6 +95,7 @@ impl Site {
         Self::SeqRead,
         Self::SimpleRead,
         Self::ZeroFill,
+        Self::ZeroRead,
         Self::GenericPerformWrite,
         Self::IomapWrite,
         Self::TcpSendmsg,

@@ -47,6 +47,13 @@ fn read_iter_zero(ctx: FExitContext) -> Option<()> {
     count_iter(&ctx, Site::ZeroFill, 1)
 }
 
+/// `ssize_t read_zero(struct file *, char __user *, size_t, loff_t *)`, which a plain `read` takes,
+/// 5.10 and later.
+#[fexit]
+fn read_zero(ctx: FExitContext) -> Option<()> {
+    count_bare(&ctx, Site::ZeroRead)
+}
+
 /// `ssize_t simple_read_from_buffer(void __user *to, size_t, loff_t *, const void *, size_t)`.
 #[fexit]
 fn simple_read_from_buffer(ctx: FExitContext) -> Option<()> {

@@ -118,6 +118,17 @@ pub const SITES: [Entry; Site::ALL.len()] = [
         ..PROCESS
     },
     Entry {
+        site: Site::ZeroRead,
+        program: "read_zero",
+        functions: &["read_zero"],
+        job: Job::ZeroFill,
+        effect: filled,
+        end: source,
+        meaning: "zeros to reader by a plain read: written, not copied",
+        source: "drivers/char/mem.c",
+        ..PROCESS
+    },
+    Entry {
         site: Site::GenericPerformWrite,
         program: "generic_perform_write",
         functions: &["generic_perform_write"],

@@ -35,9 +35,12 @@ fn skb_splice_from_iter(ctx: FExitContext) -> Option<()> {
     count_current(Site::SkbSpliceFromIter, class, bytes)
 }
 
-/// `int skb_zerocopy_iter_stream(struct sock *, struct sk_buff *, struct msghdr *, int, …)`.
+/// `int skb_zerocopy_iter_stream(struct sock *, struct sk_buff *, struct msghdr *, int, …)`. Names
+/// the socket's owner as the enclosing send does, but in time: a large send transmits, and the
+/// receiving side takes its copies, before it returns.
 #[fexit]
 fn skb_zerocopy_iter_stream(ctx: FExitContext) -> Option<()> {
+    own(ctx.arg(0), counted_group()?);
     let bytes = return_int(&ctx, Site::SkbZerocopyIterStream);
     count_current(Site::SkbZerocopyIterStream, || msg_class(Tracked(ctx.arg(2))), bytes)
 }

@@ -10,7 +10,7 @@ use aya::{
 };
 use serde::Serialize;
 use thiserror::Error;
-use zc_common::Site;
+use zc_common::{OWNER_SLOTS, PID_SLOTS, Site};
 
 use super::{
     catalogue::{Aid, At, Entry, Job, SITES},
@@ -112,20 +112,45 @@ pub struct Probes {
     pub log: KernelLog,
 }
 
+/// What to attach, and how large the tables are.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a> {
+    /// Sites to leave out.
+    pub disabled: &'a [Site],
+    /// Process ids below this can be followed. Less than all only to show what is then lost.
+    pub pid_slots: u32,
+    /// Sockets whose owner is remembered; a power of two.
+    pub owner_slots: u32,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self { disabled: &[], pid_slots: PID_SLOTS, owner_slots: OWNER_SLOTS }
+    }
+}
+
 impl Probes {
     /// Loads and attaches the tracepoints and every site but `disabled`. A site that cannot be
     /// attached is recorded and the rest goes on.
     pub fn attach(disabled: &[Site]) -> Result<Self, AttachError> {
+        Self::attach_with(&Options { disabled, ..Options::default() })
+    }
+
+    /// The same with tables of other sizes.
+    pub fn attach_with(options: &Options<'_>) -> Result<Self, AttachError> {
         check_permission()?;
-        let resolved = resolve()?;
+        let mut resolved = resolve()?;
+        resolved.layout.owner_slots = options.owner_slots;
         let btf = &resolved.targets;
         let mut ebpf = loader::without_btf()
+            .map_max_entries("GROUPS", options.pid_slots.div_ceil(8))
+            .map_max_entries("OWNERS", options.owner_slots)
             .override_global("LAYOUT", &resolved.layout, true)
             .load(OBJECT)
             .map_err(Box::new)?;
         load_only(&mut ebpf, SET_GROUP)?;
         attach_tracepoints(&mut ebpf, btf)?;
-        let sites = attach_sites(&mut ebpf, btf, &resolved, disabled);
+        let sites = attach_sites(&mut ebpf, btf, &resolved, options.disabled);
         let meters = meters::attach(&mut ebpf, btf, &resolved.meters);
         let log = KernelLog::open(&mut ebpf);
         let Resolved { skips_nested, page_leaves_copy, .. } = resolved;
@@ -313,7 +338,7 @@ pub fn explain(error: &ProgramError) -> String {
             let log = verifier_log.to_string();
             let said = log.lines().rev().find(|line| {
                 let line = line.trim();
-                let cost = ["processed ", "stack depth ", "verification time "];
+                let cost = ["processed ", "stack depth ", "subprog ", "verification time "];
                 !line.is_empty() && !cost.iter().any(|about| line.starts_with(about))
             });
             match said {

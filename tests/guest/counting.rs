@@ -1,6 +1,9 @@
 //! Counting what this process does, to the byte.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
 
 use rustix::process::getpid;
 use zc::{
@@ -13,21 +16,24 @@ use zc::{
 };
 use zc_common::{Group, IterClass, Site};
 
-use crate::support::nothing_left_behind;
-
 /// What passed a site: where, through what, how many bytes.
 pub(crate) type Passed = (Site, IterClass, u64);
 
 /// How often a window is opened again because the kernel skipped a program in it.
 const TRIES: usize = 30;
 
-/// Attaches, runs `test`, and checks that nothing stays.
+/// Attached once for the tests that follow each other: under emulation it takes seconds.
+static SHARED: Mutex<Option<Counter>> = Mutex::new(None);
+
+/// Runs `test` with the shared probes.
 pub(crate) fn counting<R>(test: impl FnOnce(&mut Counter) -> R) -> R {
-    let mut counter = Counter(Engine::new(Probes::attach(&[]).unwrap()));
-    let result = test(&mut counter);
-    drop(counter);
-    nothing_left_behind();
-    result
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    test(shared.get_or_insert_with(|| Counter(Engine::new(Probes::attach(&[]).unwrap()))))
+}
+
+/// Detaches the shared probes, for a test that wants the kernel bare.
+pub(crate) fn release() {
+    *SHARED.lock().unwrap_or_else(PoisonError::into_inner) = None;
 }
 
 /// Probes that count this process.

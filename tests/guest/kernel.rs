@@ -1,7 +1,5 @@
 //! The guest's kernel is the one that was asked for, and the tests can tell what it has.
 
-use std::fs;
-
 use crate::needs::{self, needs};
 
 #[test]
@@ -13,9 +11,6 @@ fn a_need_is_asked_of_the_kernel() {
 
 #[test]
 fn a_kernel_asked_to_be_preemptible_is() {
-    let line = fs::read_to_string("/proc/cmdline").unwrap();
-    let asked = line.split_whitespace().any(|word| word == "preempt=full");
-    let lack = "the kernel was not started with preempt=full (/proc/cmdline)";
-    needs!(if asked { Ok(()) } else { Err(lack.to_owned()) });
+    needs!(needs::boot_argument("preempt=full"));
     assert_eq!(needs::full_preemption(), Ok(()));
 }

@@ -7,6 +7,7 @@
 
 mod audit;
 mod bad_input;
+mod bad_kernel;
 mod counting;
 mod devices;
 mod docs;
@@ -17,9 +18,13 @@ mod kernel;
 mod killed;
 mod lab;
 mod least_privilege;
+mod losses;
 mod needs;
 mod other_counters;
 mod report;
 mod site_files;
+mod site_kernel;
+mod site_local;
+mod site_sockets;
 mod support;
 mod switches;

@@ -57,15 +57,35 @@ pub(crate) fn site(site: Site) -> Need {
     }
 }
 
-/// A kernel that may be preempted wherever it does not forbid it.
-pub(crate) fn full_preemption() -> Need {
-    const MODE: &str = "/sys/kernel/debug/sched/preempt";
-    // Kernels before 5.12 have no such file, nor any other way to change the mode.
-    let modes = fs::read_to_string(MODE).unwrap_or_else(|error| error.to_string());
-    // The mode in force stands in parentheses.
-    if modes.contains("(full)") {
+/// A kernel that was started with `argument`.
+pub(crate) fn boot_argument(argument: &str) -> Need {
+    const LINE: &str = "/proc/cmdline";
+    let line = fs::read_to_string(LINE).expect("the kernel tells how it was started");
+    if line.split_whitespace().any(|word| word == argument) {
         Ok(())
     } else {
-        Err(format!("the kernel is not fully preemptible ({MODE}: {})", modes.trim()))
+        Err(format!("the kernel was not started with {argument} ({LINE})"))
+    }
+}
+
+/// A kernel that may be preempted wherever it does not forbid it.
+pub(crate) fn full_preemption() -> Need {
+    preempts(&["(full)"])
+}
+
+/// The same, or not at once (`lazy`, 6.13 and later).
+pub(crate) fn preemption() -> Need {
+    preempts(&["(full)", "(lazy)"])
+}
+
+fn preempts(modes: &[&str]) -> Need {
+    const MODE: &str = "/sys/kernel/debug/sched/preempt";
+    // Kernels before 5.12 have no such file, nor any other way to change the mode.
+    let all = fs::read_to_string(MODE).unwrap_or_else(|error| error.to_string());
+    // The mode in force stands in parentheses.
+    if modes.iter().any(|mode| all.contains(mode)) {
+        Ok(())
+    } else {
+        Err(format!("the kernel is not fully preemptible ({MODE}: {})", all.trim()))
     }
 }

@@ -12,32 +12,10 @@ use rustix::{
     mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap},
     net::{SendFlags, send},
     pipe::{SpliceFlags, pipe, splice},
-    process::getpid,
 };
-use zc::{
-    measure::{Engine, Sample},
-    probes::attach::{Probes, Status},
-};
-use zc_common::{Group, IterClass, Site};
+use zc_common::{IterClass, Site};
 
-use crate::support::{nothing_left_behind, scratch};
-
-/// What this process did in `work`, and the machine.
-fn count(work: impl FnOnce()) -> [Sample; 2] {
-    count_with(Probes::attach(&[]).unwrap(), work)
-}
-
-fn count_with(probes: Probes, work: impl FnOnce()) -> [Sample; 2] {
-    let own = Group::traced(1).unwrap();
-    let mut engine = Engine::new(probes);
-    engine.watch(getpid().as_raw_nonzero().get().cast_unsigned(), own).unwrap();
-    engine.arm(&[own, Group::MACHINE]).unwrap();
-    work();
-    let mut counted = engine.disarm().unwrap();
-    drop(engine);
-    nothing_left_behind();
-    [own, Group::MACHINE].map(|group| counted.remove(&group).unwrap())
-}
+use crate::{counting::counting, support::scratch};
 
 /// Lets `socket` be sent from with `MSG_ZEROCOPY` (Documentation/networking/msg_zerocopy.rst).
 fn allow_zerocopy(socket: &TcpStream) {
@@ -63,52 +41,57 @@ fn msg_zerocopy_over_loopback_is_copied_once_inside_the_kernel() {
     let (mut receiver, _) = listener.accept().unwrap();
     allow_zerocopy(&sender);
     let payload = vec![7; BYTES];
-    let [own, machine] = count(|| {
-        let reading = thread::spawn(move || {
-            let mut received = vec![0; BYTES];
-            receiver.read_exact(&mut received).unwrap();
+    let mut transfer = || {
+        thread::scope(|scope| {
+            scope.spawn(|| receiver.read_exact(&mut vec![0; BYTES]).unwrap());
+            let flags = SendFlags::from_bits_retain(libc::MSG_ZEROCOPY.cast_unsigned());
+            let mut rest = &payload[..];
+            while !rest.is_empty() {
+                rest = &rest[send(&sender, rest, flags).unwrap()..];
+            }
         });
-        let flags = SendFlags::from_bits_retain(libc::MSG_ZEROCOPY.cast_unsigned());
-        let mut rest = &payload[..];
-        while !rest.is_empty() {
-            rest = &rest[send(&sender, rest, flags).unwrap()..];
-        }
-        reading.join().unwrap();
-    });
-    let passed = |site| own.sites[&(site, IterClass::User)].bytes;
+    };
+    let counted = counting(|counter| counter.count(&mut transfer));
+    let passed = |site| counted.bytes(site, IterClass::User);
     assert_eq!(passed(Site::TcpSendmsg), BYTES as u64);
     assert_eq!(passed(Site::SkbZerocopyIterStream), BYTES as u64, "none of it copied by the send");
     // The receiver is on the same machine: the kernel takes a copy of its own, in a softirq, and it
     // is charged to the sender that lent the pages.
-    let copied = own.sites[&(Site::SkbCopyUbufs, IterClass::Paged)];
-    assert_eq!(copied.bytes, BYTES as u64, "{own:?} {machine:?}");
+    let copied = counted.bytes(Site::SkbCopyUbufs, IterClass::Paged);
+    assert_eq!(copied, BYTES as u64, "of the machine's: {:?}", counted.machine.sites);
     assert_eq!(passed(Site::SimpleCopyToIter), BYTES as u64);
 }
 
 #[test]
 fn splice_from_a_file_opened_with_o_direct_takes_the_copying_way() {
     const BYTES: usize = 64 << 10;
-    let probes = Probes::attach(&[]).unwrap();
-    // Before 6.5 there is one way for all files.
-    let has_copying_way = probes.sites[Site::CopySpliceRead as usize] != Status::Absent;
     let folder = scratch();
     let path = folder.path().join("file");
     fs::write(&path, vec![3; BYTES]).unwrap();
     let flags = libc::O_DIRECT;
     let file = fs::File::options().read(true).custom_flags(flags).open(&path).unwrap();
     let (out, into) = pipe().unwrap();
+    let mut out = fs::File::from(out);
     let mut received = vec![0; BYTES];
-    let [own, _] = count_with(probes, || {
-        let moved = splice(&file, None, &into, None, BYTES, SpliceFlags::empty()).unwrap();
-        assert_eq!(moved, BYTES);
-        fs::File::from(out).read_exact(&mut received).unwrap();
+    counting(|counter| {
+        let counted = counter.count(|| {
+            let moved =
+                splice(&file, Some(&mut 0), &into, None, BYTES, SpliceFlags::empty()).unwrap();
+            assert_eq!(moved, BYTES);
+            out.read_exact(&mut received).unwrap();
+        });
+        let bytes = BYTES as u64;
+        assert_eq!(counted.bytes(Site::PipeRead, IterClass::User), bytes);
+        let passed = |site| counted.bytes(site, IterClass::None);
+        let ways = [passed(Site::CopySpliceRead), passed(Site::FilemapSpliceRead)];
+        // Before 6.5 there is one way for all files.
+        let has_copying_way = counter.function(Site::CopySpliceRead).is_some();
+        assert_eq!(ways, if has_copying_way { [bytes, 0] } else { [0, bytes] });
+        // The device moved the bytes into pages of the pipe's own.
+        let direct = passed(Site::DirectIo) + passed(Site::DirectSimpleRead);
+        assert_eq!(counted.coverage(), [2 * bytes, 2 * bytes], "{direct}");
     });
     assert_eq!(received, vec![3; BYTES]);
-    let bytes = BYTES as u64;
-    assert_eq!(own.sites[&(Site::PipeRead, IterClass::User)].bytes, bytes);
-    let passed = |site| own.sites.get(&(site, IterClass::None)).map(|tally| tally.bytes);
-    let ways = [passed(Site::CopySpliceRead), passed(Site::FilemapSpliceRead)];
-    assert_eq!(ways, if has_copying_way { [Some(bytes), None] } else { [None, Some(bytes)] });
 }
 
 #[test]
@@ -116,13 +99,15 @@ fn a_page_touched_for_the_first_time_is_a_fault_in_user_mode() {
     const PAGE: usize = 4096;
     // What counting itself costs in first touches is the same both times.
     let faults = |pages: usize| {
-        let [own, _] = count(|| {
-            let fresh = Mapping::anonymous(pages * PAGE);
-            for page in 0..pages {
-                fresh.touch(page * PAGE);
-            }
+        let counted = counting(|counter| {
+            counter.count(|| {
+                let fresh = Mapping::anonymous(pages * PAGE);
+                for page in 0..pages {
+                    fresh.touch(page * PAGE);
+                }
+            })
         });
-        own.faults_user
+        counted.own.faults_user
     };
     faults(64);
     assert_eq!(faults(192) - faults(64), 128);

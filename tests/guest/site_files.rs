@@ -123,8 +123,7 @@ fn direct_reads_and_writes_are_not_copied() {
         let counted = counter.count(|| assert_eq!(file.write_at(&buffer.0, 0).unwrap(), 65536));
         counted.expect(&[(Site::DirectIo, NoIter, BLOCKS)]);
         // Past the end there is nothing to read.
-        let counted =
-            counter.count(|| assert_eq!(file.read_at(&mut buffer.0, BLOCKS).unwrap(), 0));
+        let counted = counter.count(|| assert_eq!(file.read_at(&mut buffer.0, BLOCKS).unwrap(), 0));
         counted.expect(&[]);
     });
 }
@@ -164,7 +163,8 @@ fn generated_text() {
         let mut bytes = 0;
         // One by `read`, one by `read_iter`.
         let counted = counter.count(|| {
-            bytes = read_all("/proc/self/maps", &mut buffer) + read_all("/proc/mounts", &mut buffer);
+            bytes =
+                read_all("/proc/self/maps", &mut buffer) + read_all("/proc/mounts", &mut buffer);
         });
         assert!(bytes > 1000);
         counted.expect(&[(Site::SeqRead, User, bytes)]);
@@ -180,6 +180,11 @@ fn zeros_are_filled_not_copied() {
     let mut zero = File::open("/dev/zero").unwrap();
     counting(|counter| {
         let counted = counter.count(|| assert_eq!(zero.read(&mut buffer).unwrap(), N));
+        counted.expect(&[(Site::ZeroRead, NoIter, BYTES)]);
+        let counted = counter.count(|| {
+            let mut parts = [IoSliceMut::new(&mut buffer)];
+            assert_eq!(zero.read_vectored(&mut parts).unwrap(), N);
+        });
         counted.expect(&[(Site::ZeroFill, User, BYTES)]);
     });
 }
@@ -238,7 +243,8 @@ fn copy_file_range_on_one_file_system() {
 fn spare_disk() -> PathBuf {
     let disks = fs::read_dir("/sys/block").unwrap().flatten();
     let named = |disk: &fs::DirEntry| {
-        fs::read_to_string(disk.path().join("device/serial")).is_ok_and(|s| s.trim() == "zc-payload")
+        fs::read_to_string(disk.path().join("device/serial"))
+            .is_ok_and(|s| s.trim() == "zc-payload")
     };
     let mut found = disks.filter(named);
     Path::new("/dev").join(found.next().expect("a guest of xtask has this disk").file_name())

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::report::Lab;
+use crate::{counting::release, report::Lab};
 
 /// The program under test.
 pub(crate) fn zc() -> Command {
@@ -83,6 +83,7 @@ pub(crate) fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T
 
 /// Fails if a worker, a temporary file, a pinned object or a loaded program is there.
 pub(crate) fn nothing_left_behind() {
+    release();
     // The kernel frees programs and processes a moment after the last reference goes.
     wait_for("end of all workers", || processes(&["worker"]).is_empty().then_some(()));
     wait_for("unloading of all programs", || loaded_programs().is_empty().then_some(()));
@@ -105,4 +106,21 @@ pub(crate) fn loaded_programs() -> Vec<String> {
         .flatten()
         .map(|info| info.name_as_str().unwrap_or_default().to_owned())
         .collect()
+}
+
+/// The largest packet of a network device, changed for a while.
+pub(crate) struct Mtu(String, String);
+
+/// Makes it `bytes` until the result goes.
+pub(crate) fn mtu(device: &str, bytes: u32) -> Mtu {
+    let file = format!("/sys/class/net/{device}/mtu");
+    let before = fs::read_to_string(&file).expect("the device is there");
+    fs::write(&file, bytes.to_string()).expect("it can be changed");
+    Mtu(file, before)
+}
+
+impl Drop for Mtu {
+    fn drop(&mut self) {
+        fs::write(&self.0, &self.1).expect("it can be changed back");
+    }
 }

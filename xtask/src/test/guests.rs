@@ -1,5 +1,6 @@
 //! The integration tests in guests, as many side by side as the machine carries.
 
+use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::num::NonZero;
@@ -32,6 +33,9 @@ const NICS: &str = "vmxnet3";
 
 /// Where the test program lies in the guest.
 const TESTS_PATH: &str = "/bin/zc-tests";
+
+/// Where random tests find the seed that makes them repeat themselves; `proptest`'s name for it.
+const SEED: &str = "PROPTEST_RNG_SEED";
 
 /// The programs that run in the guests.
 pub(super) struct Programs {
@@ -116,7 +120,9 @@ fn run_tests(prepared: &Prepared, programs: &Programs, runner: &[OsString]) -> R
     let to = |host: &Path, guest: &str| Transfer { host: host.to_owned(), guest: guest.into() };
     let mut argv = vec![OsString::from(TESTS_PATH), "--test-threads=1".into()];
     argv.extend_from_slice(runner);
-    let spec = RunSpec { argv, env: vec![format!("ZC={ZC_PATH}").into()], ..RunSpec::default() };
+    let mut setting = vec![OsString::from(format!("ZC={ZC_PATH}"))];
+    setting.extend(env::var(SEED).ok().map(|seed| format!("{SEED}={seed}").into()));
+    let spec = RunSpec { argv, env: setting, ..RunSpec::default() };
     let run = Run {
         spec,
         add: vec![to(&programs.zc, ZC_PATH), to(&programs.tests, TESTS_PATH)],

@@ -1,0 +1,185 @@
+//! Random sequences of transfers: what they cost together is the sum of what each must cost.
+//!
+//! A failure closes with the shortest sequence found that fails. `PROPTEST_RNG_SEED`, whose value is
+//! said in any case, makes `cargo xtask test -- property` repeat a run.
+
+use std::{
+    cell::RefCell,
+    env, fs,
+    io::Write,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use proptest::{
+    collection::vec,
+    prelude::{Just, Strategy, any, prop_oneof},
+    sample::select,
+    test_runner::{Config, RngSeed, TestCaseError, TestRunner},
+};
+use rustix::process::getpid;
+use zc::{measure::Engine, probes::attach::Probes};
+use zc_common::{Group, Tally};
+
+use crate::{
+    support::{nothing_left_behind, scratch},
+    theory::{
+        ByCall, BySite, Era, Kind, UDP_IN_ONE_PIECE, UDP_IN_PAGES, counted_calls, counted_sites,
+    },
+    transfers::{BLOCK, LARGEST, Rig},
+};
+
+/// Sequences on each kernel. Under emulation, some 20 seconds.
+const SEQUENCES: u32 = 60;
+
+/// Transfers of a sequence, at most.
+const TRANSFERS: usize = 12;
+
+/// Chunks of a transfer, at most.
+const CHUNKS: usize = 8;
+
+/// The largest send that fits a socket's buffers, so that one thread can be both ends.
+const LARGEST_SEND: usize = 32_768;
+
+/// How often a sequence is made again because the kernel skipped a program in it.
+const ATTEMPTS: usize = 10;
+
+/// Bytes moved in one way, `chunk` at a time.
+#[derive(Clone, Copy, Debug)]
+struct Transfer {
+    kind: Kind,
+    bytes: usize,
+    chunk: usize,
+}
+
+impl Transfer {
+    /// The sizes of its passes.
+    fn passes(self) -> impl Iterator<Item = usize> {
+        let Self { bytes, chunk, .. } = self;
+        (0..bytes).step_by(chunk).map(move |done| chunk.min(bytes - done))
+    }
+}
+
+/// A transfer of any kind in passes that this kind can make.
+fn transfer() -> impl Strategy<Value = Transfer> {
+    // `Generated` ends where its text does, which is longer than this on every kernel.
+    let version = fs::read("/proc/version").unwrap().len();
+    let chunk = move |kind| match kind {
+        Kind::DirectRead | Kind::DirectWrite => {
+            (1..=LARGEST / BLOCK).prop_map(|blocks| blocks * BLOCK).boxed()
+        }
+        Kind::Generated => (1..=version).boxed(),
+        Kind::Tcp | Kind::SendfileTcp | Kind::SpliceTcp | Kind::UnixStream | Kind::UnixDatagram => {
+            (1..=LARGEST_SEND).boxed()
+        }
+        Kind::Udp => prop_oneof![1..=UDP_IN_ONE_PIECE, UDP_IN_PAGES..=LARGEST].boxed(),
+        _ => prop_oneof![1..=BLOCK, 1..=LARGEST].boxed(),
+    };
+    select(&Kind::ALL[..])
+        .prop_flat_map(move |kind| (Just(kind), chunk(kind), 1..=CHUNKS, any::<bool>()))
+        .prop_map(|(kind, chunk, chunks, even)| {
+            // The last chunk is a smaller one, unless that would be another way or unaligned.
+            let whole = even
+                || chunk == 1
+                || matches!(kind, Kind::DirectRead | Kind::DirectWrite | Kind::Udp);
+            let bytes = if whole { chunk * chunks } else { chunk * chunks - chunk / 2 };
+            Transfer { kind, bytes, chunk }
+        })
+}
+
+/// What `sequence` must cost.
+fn predict(sequence: &[Transfer], era: Era) -> (BySite, ByCall) {
+    let (mut sites, mut calls) = (BySite::new(), ByCall::new());
+    // The call that arms returns when the counters are armed.
+    calls.insert(libc::SYS_bpf, Tally { calls: 1, bytes: 0 });
+    for transfer in sequence {
+        for bytes in transfer.passes() {
+            let theory = transfer.kind.theory(era, bytes);
+            for call in theory.calls {
+                let tally = calls.entry(*call).or_default();
+                tally.calls += 1;
+                tally.bytes += bytes as u64;
+            }
+            for site in theory.sites {
+                // In how many passes the kernel moves them is its own affair.
+                sites.entry(*site).or_default().bytes += bytes as u64;
+            }
+        }
+    }
+    (sites, calls)
+}
+
+/// What `sequence` was counted to cost; `None` if a program was skipped.
+fn measure(sequence: &[Transfer], engine: &mut Engine, rig: &mut Rig) -> Option<(BySite, ByCall)> {
+    let own = Group::traced(1).unwrap();
+    let before = engine.probes().recursion_misses().unwrap();
+    engine.arm(&[own]).unwrap();
+    let mut failed = None;
+    for transfer in sequence {
+        for bytes in transfer.passes() {
+            if let Err(short) = rig.pass(transfer.kind, bytes) {
+                failed = Some(format!("{transfer:?}: {short}"));
+            }
+        }
+    }
+    let sample = engine.disarm().unwrap().remove(&own).unwrap();
+    assert_eq!(failed, None);
+    let after = engine.probes().recursion_misses().unwrap();
+    if !after.since(&before).is_empty() {
+        return None;
+    }
+    let mut sites = counted_sites(&sample, engine.probes());
+    sites.retain(|_, tally| tally.bytes > 0);
+    sites.values_mut().for_each(|tally| tally.calls = 0);
+    Some((sites, counted_calls(&sample)))
+}
+
+/// The seed that was asked for, or another one each time.
+fn seed() -> u64 {
+    let asked = env::var("PROPTEST_RNG_SEED").ok().map(|seed| seed.parse().unwrap());
+    let nanoseconds = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
+    asked.unwrap_or_else(|| u64::from(nanoseconds()))
+}
+
+#[test]
+fn sequences_of_transfers_cost_what_their_parts_cost() {
+    let folder = scratch();
+    let seed = seed();
+    let mut engine = Engine::new(Probes::attach(&[]).unwrap());
+    let process = getpid().as_raw_nonzero().get().cast_unsigned();
+    engine.watch(process, Group::traced(1).unwrap()).unwrap();
+    let state = RefCell::new((engine, Rig::new(folder.path()).unwrap()));
+    let era = Era::of_this_kernel();
+    let config = Config {
+        cases: SEQUENCES,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(seed),
+        ..Config::default()
+    };
+    // Past the test runner's own capture, which forgets what a test that passes says.
+    let line = format!("property: PROPTEST_RNG_SEED={seed}\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
+    let result = TestRunner::new(config).run(&vec(transfer(), 1..=TRANSFERS), |sequence| {
+        let (engine, rig) = &mut *state.borrow_mut();
+        let counted = (0..ATTEMPTS).find_map(|_| measure(&sequence, engine, rig));
+        let Some((sites, calls)) = counted else {
+            return Err(TestCaseError::reject("a program was skipped in every attempt"));
+        };
+        let (expected_sites, expected_calls) = predict(&sequence, era);
+        let differs = |what: &str, expected: String, counted: String| {
+            let text = format!("{what}: expected {expected}, counted {counted}");
+            Err(TestCaseError::fail(text))
+        };
+        if sites != expected_sites {
+            return differs("sites", format!("{expected_sites:?}"), format!("{sites:?}"));
+        }
+        if calls != expected_calls {
+            return differs("calls", format!("{expected_calls:?}"), format!("{calls:?}"));
+        }
+        Ok(())
+    });
+    drop(state);
+    nothing_left_behind();
+    if let Err(failure) = result {
+        panic!("seed {seed}: {failure}");
+    }
+}

@@ -1,0 +1,219 @@
+//! Kinds of transfer, and what each must count: written out from the kernel's code, apart from
+//! zc's own catalogue.
+
+use std::collections::BTreeMap;
+
+use zc::{
+    measure::Sample,
+    probes::attach::{Probes, Status},
+};
+use zc_common::{
+    IterClass::{self, Kernel, None, Pipe, User},
+    Tally,
+};
+
+use crate::needs;
+
+/// A kind of transfer: system calls, and what they move bytes from and to. One pass moves bytes
+/// out and, where something else than a file takes them, in again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// `pread` from ext4.
+    DiskRead,
+    /// `pwrite` to ext4.
+    DiskWrite,
+    /// `pread` from ext4 with `O_DIRECT`.
+    DirectRead,
+    /// `pwrite` to ext4 with `O_DIRECT`.
+    DirectWrite,
+    /// `preadv` from tmpfs.
+    MemoryRead,
+    /// `pwritev` to tmpfs.
+    MemoryWrite,
+    /// `readv` from /dev/zero.
+    Zero,
+    /// `preadv2` from /proc/version.
+    Generated,
+    /// `write` to a pipe, `read` from it.
+    Pipe,
+    /// `send` and `recv` over TCP on loopback.
+    Tcp,
+    /// `sendfile` from ext4 to TCP, `recv`.
+    SendfileTcp,
+    /// `splice` from ext4 to a pipe and on to TCP, `recv`.
+    SpliceTcp,
+    /// `write` to a pipe, `splice` from it to ext4.
+    SpliceDisk,
+    /// `sendmsg` and `recvmsg` over UDP on loopback.
+    Udp,
+    /// `send` and `recv` over a unix stream.
+    UnixStream,
+    /// `send` and `recv` over unix datagrams.
+    UnixDatagram,
+}
+
+/// What one pass of `n` bytes costs: each call returns `n`, and each site sees `n`.
+pub(crate) struct Theory {
+    pub(crate) calls: &'static [i64],
+    /// Functions by their newest names, and what their iterators point at.
+    pub(crate) sites: &'static [(&'static str, IterClass)],
+}
+
+/// Which of the kernel's ways are taken, told by functions that came with them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Era {
+    /// From 6.5 on a send takes pages (`skb_splice_from_iter`, net/core/skbuff.c), and files fill
+    /// pipes without their ordinary read (`filemap_splice_read`, mm/filemap.c).
+    sends_pages: bool,
+}
+
+impl Era {
+    pub(crate) fn of_this_kernel() -> Self {
+        Self { sends_pages: needs::function("skb_splice_from_iter").is_ok() }
+    }
+}
+
+/// A datagram of up to 16 KiB, with its headers and the kernel's own part, is built in one piece and
+/// a larger one of pages (`SKB_MAX_ALLOC`; `__ip_append_data`, net/ipv4/ip_output.c). No test sends
+/// sizes in between.
+pub(crate) const UDP_IN_ONE_PIECE: usize = 15_000;
+/// See [`UDP_IN_ONE_PIECE`].
+pub(crate) const UDP_IN_PAGES: usize = 17_000;
+
+impl Kind {
+    pub(crate) const ALL: [Self; 16] = [
+        Self::DiskRead,
+        Self::DiskWrite,
+        Self::DirectRead,
+        Self::DirectWrite,
+        Self::MemoryRead,
+        Self::MemoryWrite,
+        Self::Zero,
+        Self::Generated,
+        Self::Pipe,
+        Self::Tcp,
+        Self::SendfileTcp,
+        Self::SpliceTcp,
+        Self::SpliceDisk,
+        Self::Udp,
+        Self::UnixStream,
+        Self::UnixDatagram,
+    ];
+
+    /// What a pass of `n` bytes costs.
+    pub(crate) fn theory(self, era: Era, n: usize) -> Theory {
+        use libc as c;
+        let (calls, sites): (&[_], &[_]) = match self {
+            Self::DiskRead => (&[c::SYS_pread64], &[("filemap_read", User)]),
+            Self::DiskWrite => (&[c::SYS_pwrite64], &[("generic_perform_write", User)]),
+            Self::DirectRead => (&[c::SYS_pread64], &[("iomap_dio_complete", None)]),
+            Self::DirectWrite => (&[c::SYS_pwrite64], &[("iomap_dio_complete", None)]),
+            Self::MemoryRead => (&[c::SYS_preadv], &[("shmem_file_read_iter", User)]),
+            Self::MemoryWrite => (&[c::SYS_pwritev], &[("generic_perform_write", User)]),
+            Self::Zero => (&[c::SYS_readv], &[("read_iter_zero", User)]),
+            Self::Generated => (&[c::SYS_preadv2], &[("seq_read_iter", User)]),
+            Self::Pipe => (
+                &[c::SYS_write, c::SYS_read],
+                &[("anon_pipe_write", User), ("anon_pipe_read", User)],
+            ),
+            Self::Tcp => (
+                &[c::SYS_sendto, c::SYS_recvfrom],
+                &[("tcp_sendmsg_locked", User), ("simple_copy_to_iter", User)],
+            ),
+            Self::SendfileTcp => (&[c::SYS_sendfile, c::SYS_recvfrom], handed_on(era)),
+            Self::SpliceTcp => (&[c::SYS_splice, c::SYS_splice, c::SYS_recvfrom], handed_on(era)),
+            Self::SpliceDisk => (
+                &[c::SYS_write, c::SYS_splice],
+                &[
+                    ("anon_pipe_write", User),
+                    ("iter_file_splice_write", None),
+                    ("generic_perform_write", Kernel),
+                ],
+            ),
+            Self::Udp => (
+                &[c::SYS_sendmsg, c::SYS_recvmsg],
+                if n >= UDP_IN_PAGES {
+                    &[("ip_generic_getfrag", User), ("simple_copy_to_iter", User)]
+                } else {
+                    &[("ip_generic_getfrag", User), ("udp_recvmsg", User)]
+                },
+            ),
+            Self::UnixStream | Self::UnixDatagram => (
+                &[c::SYS_sendto, c::SYS_recvfrom],
+                &[("skb_copy_datagram_from_iter", User), ("simple_copy_to_iter", User)],
+            ),
+        };
+        Theory { calls, sites }
+    }
+}
+
+/// Page cache → pipe → TCP by reference, and the receiver's copy.
+fn handed_on(era: Era) -> &'static [(&'static str, IterClass)] {
+    if era.sends_pages {
+        &[
+            ("filemap_splice_read", None),
+            ("splice_to_socket", None),
+            ("tcp_sendmsg_locked", Kernel),
+            ("skb_splice_from_iter", Kernel),
+            ("simple_copy_to_iter", User),
+        ]
+    } else {
+        &[
+            ("filemap_splice_read", None),
+            ("filemap_read", Pipe),
+            ("splice_to_socket", None),
+            ("do_tcp_sendpages", None),
+            ("simple_copy_to_iter", User),
+        ]
+    }
+}
+
+/// The newest name of a function. A direct read of one extent may pass one of its own
+/// (fs/iomap/direct-io.c), which does the same job as what all other direct I/O passes.
+pub(crate) fn newest(function: &'static str) -> &'static str {
+    match function {
+        "generic_file_buffered_read" => "filemap_read",
+        "generic_file_splice_read" => "filemap_splice_read",
+        "generic_splice_sendpage" => "splice_to_socket",
+        "pipe_read" => "anon_pipe_read",
+        "pipe_write" => "anon_pipe_write",
+        "iomap_dio_simple_complete" => "iomap_dio_complete",
+        other => other,
+    }
+}
+
+/// Pages made private on their first write depend on what was forked when, and say so on their own.
+const UNPREDICTABLE: [&str; 2] = ["do_wp_page", "finish_fault"];
+
+/// By function, newest name, and iterator.
+pub(crate) type BySite = BTreeMap<(&'static str, IterClass), Tally>;
+/// By system call number.
+pub(crate) type ByCall = BTreeMap<i64, Tally>;
+
+/// The sites that `sample` counted, by their functions.
+pub(crate) fn counted_sites(sample: &Sample, probes: &Probes) -> BySite {
+    let mut counted = BySite::new();
+    for ((site, class), tally) in &sample.sites {
+        let Status::Attached { function } = probes.sites[*site as usize] else {
+            panic!("{site:?} counted and is not attached")
+        };
+        if UNPREDICTABLE.contains(&function) {
+            assert_eq!(tally.bytes, 4096 * tally.calls, "{function} copies pages");
+            continue;
+        }
+        // A pass of no bytes is an attempt, as of a read that finds the pipe empty.
+        let sum = counted.entry((newest(function), *class)).or_default();
+        sum.calls += tally.calls;
+        sum.bytes += tally.bytes;
+    }
+    counted
+}
+
+/// The system calls that `sample` counted.
+pub(crate) fn counted_calls(sample: &Sample) -> ByCall {
+    sample
+        .syscalls
+        .iter()
+        .map(|(number, tally)| (i64::try_from(*number).unwrap(), *tally))
+        .collect()
+}

@@ -1,0 +1,174 @@
+//! Making transfers of every kind, each with the system calls of its [`Kind`] and no other.
+
+use std::{
+    fmt,
+    fs::File,
+    io::{self, IoSlice, IoSliceMut},
+    net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::{
+            fs::OpenOptionsExt,
+            net::{UnixDatagram, UnixStream},
+        },
+    },
+    path::Path,
+};
+
+use rustix::{
+    fs::sendfile,
+    io::{ReadWriteFlags, pread, preadv, preadv2, pwrite, pwritev, read, readv, write},
+    net::{
+        RecvAncillaryBuffer, RecvFlags, SendAncillaryBuffer, SendFlags, recv, recvmsg, send,
+        sendmsg,
+    },
+    pipe::{SpliceFlags, pipe, splice},
+};
+
+use crate::theory::Kind;
+
+/// Bytes of each file; no transfer is larger. A pipe holds as much, and the socket buffers more.
+pub(crate) const LARGEST: usize = 60_000;
+
+/// Direct I/O is in whole blocks of the file system, from memory so aligned.
+pub(crate) const BLOCK: usize = 4096;
+
+/// A call that did not move what it was asked to.
+#[derive(Debug)]
+pub(crate) struct Short {
+    asked: usize,
+    got: io::Result<usize>,
+}
+
+impl fmt::Display for Short {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "asked to move {} bytes: {:?}", self.asked, self.got)
+    }
+}
+
+/// One of everything that bytes can be moved through, for one thread that is both ends.
+pub(crate) struct Rig {
+    disk: File,
+    direct: File,
+    memory: File,
+    zero: File,
+    generated: File,
+    pipe: (OwnedFd, OwnedFd),
+    tcp: (TcpStream, TcpStream),
+    udp: (UdpSocket, UdpSocket),
+    stream: (UnixStream, UnixStream),
+    datagram: (UnixDatagram, UnixDatagram),
+    memory_of_its_own: Vec<u8>,
+}
+
+impl Rig {
+    /// With files in `folder`, which is on the disk.
+    pub(crate) fn new(folder: &Path) -> io::Result<Self> {
+        let content = vec![7; LARGEST.next_multiple_of(BLOCK)];
+        // Direct I/O has a file of its own, so that the other one's pages stay in the cache.
+        let on_disk = |flags| -> io::Result<File> {
+            let named = tempfile::NamedTempFile::new_in(folder)?;
+            io::Write::write_all(&mut named.as_file(), &content)?;
+            named.as_file().sync_all()?;
+            File::options().read(true).write(true).custom_flags(flags).open(named.path())
+        };
+        let memory = tempfile::tempfile_in("/dev/shm")?;
+        io::Write::write_all(&mut &memory, &content)?;
+        let (out, into) = pipe()?;
+        Ok(Self {
+            disk: on_disk(0)?,
+            direct: on_disk(libc::O_DIRECT)?,
+            memory,
+            zero: File::open("/dev/zero")?,
+            generated: File::open("/proc/version")?,
+            pipe: (into, out),
+            tcp: tcp()?,
+            udp: udp()?,
+            stream: UnixStream::pair()?,
+            datagram: UnixDatagram::pair()?,
+            memory_of_its_own: vec![5; content.len() + BLOCK],
+        })
+    }
+
+    /// Moves `n` bytes.
+    pub(crate) fn pass(&mut self, kind: Kind, n: usize) -> Result<(), Short> {
+        let start = self.memory_of_its_own.as_ptr().align_offset(BLOCK);
+        let bytes = &mut self.memory_of_its_own[start..start + n];
+        let none = SpliceFlags::empty();
+        let moved = |got: rustix::io::Result<usize>| match got {
+            Ok(got) if got == n => Ok(()),
+            got => Err(Short { asked: n, got: got.map_err(Into::into) }),
+        };
+        match kind {
+            Kind::DiskRead => moved(pread(&self.disk, bytes, 0)),
+            Kind::DiskWrite => moved(pwrite(&self.disk, bytes, 0)),
+            Kind::DirectRead => moved(pread(&self.direct, bytes, 0)),
+            Kind::DirectWrite => moved(pwrite(&self.direct, bytes, 0)),
+            Kind::MemoryRead => moved(preadv(&self.memory, &mut [IoSliceMut::new(bytes)], 0)),
+            Kind::MemoryWrite => moved(pwritev(&self.memory, &[IoSlice::new(bytes)], 0)),
+            Kind::Zero => {
+                let (first, rest) = bytes.split_at_mut(n / 2);
+                moved(readv(&self.zero, &mut [IoSliceMut::new(first), IoSliceMut::new(rest)]))
+            }
+            Kind::Generated => {
+                let mut parts = [IoSliceMut::new(bytes)];
+                moved(preadv2(&self.generated, &mut parts, 0, ReadWriteFlags::empty()))
+            }
+            Kind::Pipe => {
+                moved(write(&self.pipe.0, bytes))?;
+                moved(read(&self.pipe.1, bytes))
+            }
+            Kind::Tcp => through(&self.tcp, bytes, moved),
+            Kind::SendfileTcp => {
+                moved(sendfile(&self.tcp.0, &self.disk, Some(&mut 0), n))?;
+                moved(recv(&self.tcp.1, bytes, RecvFlags::WAITALL).map(|(got, _)| got))
+            }
+            Kind::SpliceTcp => {
+                moved(splice(&self.disk, Some(&mut 0), &self.pipe.0, None, n, none))?;
+                moved(splice(&self.pipe.1, None, &self.tcp.0, None, n, none))?;
+                moved(recv(&self.tcp.1, bytes, RecvFlags::WAITALL).map(|(got, _)| got))
+            }
+            Kind::SpliceDisk => {
+                moved(write(&self.pipe.0, bytes))?;
+                moved(splice(&self.pipe.1, None, &self.disk, Some(&mut 0), n, none))
+            }
+            Kind::Udp => {
+                let parts = [IoSlice::new(bytes)];
+                let mut control = SendAncillaryBuffer::default();
+                moved(sendmsg(&self.udp.0, &parts, &mut control, SendFlags::empty()))?;
+                let mut parts = [IoSliceMut::new(bytes)];
+                let mut control = RecvAncillaryBuffer::default();
+                let got = recvmsg(&self.udp.1, &mut parts, &mut control, RecvFlags::empty());
+                moved(got.map(|message| message.bytes))
+            }
+            Kind::UnixStream => through(&self.stream, bytes, moved),
+            Kind::UnixDatagram => through(&self.datagram, bytes, moved),
+        }
+    }
+}
+
+/// Sends `bytes` and receives them.
+fn through<S: AsFd>(
+    pair: &(S, S),
+    bytes: &mut [u8],
+    moved: impl Fn(rustix::io::Result<usize>) -> Result<(), Short>,
+) -> Result<(), Short> {
+    moved(send(&pair.0, bytes, SendFlags::empty()))?;
+    moved(recv(&pair.1, bytes, RecvFlags::WAITALL).map(|(got, _)| got))
+}
+
+fn tcp() -> io::Result<(TcpStream, TcpStream)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let near = TcpStream::connect(listener.local_addr()?)?;
+    let (far, _) = listener.accept()?;
+    // Each send leaves at once, whether or not the one before is acknowledged.
+    near.set_nodelay(true)?;
+    Ok((near, far))
+}
+
+fn udp() -> io::Result<(UdpSocket, UdpSocket)> {
+    let [near, far] = [(); 2].map(|()| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)));
+    let (near, far) = (near?, far?);
+    near.connect(far.local_addr()?)?;
+    Ok((near, far))
+}

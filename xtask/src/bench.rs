@@ -63,6 +63,8 @@ pub(crate) struct BenchArgs {
 /// was asked for.
 pub(crate) fn command(args: &BenchArgs) -> Result<u8> {
     setup::ensure(&[Part::Linking, Part::Bpf, Part::Guests])?;
+    // Before it is built: the checkout may change while it is measured.
+    let commit = commit();
     let zc = build::guest_program("zc", "zc")?;
     let bench = build_bench()?;
     let guest = if args.own {
@@ -73,7 +75,7 @@ pub(crate) fn command(args: &BenchArgs) -> Result<u8> {
     .counted();
     progress::note(&guest.describe());
     let records = measure(&guest, &zc, &bench, args.own)?;
-    let report = Report::new(&guest, &records, date(), commit())?;
+    let report = Report::new(&guest, &records, date(), commit)?;
     let json = serde_json::to_string_pretty(&report).context("cannot write the report")? + "\n";
     if let Some(path) = &args.output {
         for (extension, text) in [("json", &json), ("md", &view::markdown(&report))] {

@@ -47,6 +47,8 @@ pub(crate) struct Completeness {
     pub(crate) lost: Lost,
     pub(crate) discarded_runs: u64,
     pub(crate) calibration: String,
+    #[serde(default)]
+    pub(crate) uncalibrated: Vec<BTreeMap<String, String>>,
     pub(crate) meters: Vec<BTreeMap<String, String>>,
     #[serde(default)]
     pub(crate) unmetered: Vec<String>,

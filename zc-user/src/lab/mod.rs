@@ -9,10 +9,14 @@ use self::audit::Audit;
 use crate::{
     expect::{Guess, Side, Verdict},
     kernel::facts::Kernel,
-    measure::{Engine, Loss, Window, calibrate},
-    probes::attach::{Probes, Status, sees},
+    measure::{Engine, Findings, Loss, Window, calibrate},
+    probes::{
+        attach::{Probes, Status, sees},
+        catalogue::entry,
+    },
     result::{
         Calibration, Completeness, LabReport, PlanReport, RunReport, StyleReport, Tier,
+        Uncalibrated,
         derive::{self, RunInput, SideInput},
         meters,
     },
@@ -122,14 +126,17 @@ fn calibration(
     payload: &Payload,
     engine: &mut Engine,
     progress: &dyn Progress,
-) -> Result<Calibration> {
+) -> Result<(Calibration, Vec<Uncalibrated>)> {
     if !options.calibrate {
-        return Ok(Calibration::Skipped);
+        return Ok((Calibration::Skipped, Vec::new()));
     }
     progress.doing("calibrating");
-    let miscounts = calibrate(engine, payload, CALIBRATION)?;
+    let Findings { miscounts, untried } = calibrate(engine, payload, CALIBRATION)?;
     engine.distrust(&miscounts);
-    Ok(if miscounts.is_empty() { Calibration::Passed } else { Calibration::Failed })
+    let verdict = if miscounts.is_empty() { Calibration::Passed } else { Calibration::Failed };
+    let untried = untried.into_iter();
+    let untried = untried.map(|(site, reason)| Uncalibrated { site: entry(site).program, reason });
+    Ok((verdict, untried.collect()))
 }
 
 /// How often a style's transfer is made again when the kernel skipped a probe in it: a matter of
@@ -154,7 +161,7 @@ struct Lab<'a> {
     running: &'a Running,
     progress: &'a dyn Progress,
     engine: Engine,
-    calibration: Calibration,
+    calibration: (Calibration, Vec<Uncalibrated>),
     /// What the runs that count lost.
     loss: Loss,
     /// Runs made again because the kernel skipped a probe in them.
@@ -284,7 +291,8 @@ impl Lab<'_> {
                 unmetered: meters::unmetered(self.meters()),
                 lost: self.loss,
                 discarded_runs: self.discarded,
-                calibration: self.calibration,
+                calibration: self.calibration.0,
+                uncalibrated: self.calibration.1,
                 problems,
             },
             audit: self.audit.as_ref().map(Audit::summary),

@@ -44,15 +44,24 @@ pub struct Miscount {
     pub counted: u64,
 }
 
-/// Runs the known transfers, with `payload` as the file, counted in `group`. The sites that
-/// miscount.
-pub fn calibrate(engine: &mut Engine, payload: &Payload, group: Group) -> Result<Vec<Miscount>> {
+/// What calibration found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// The sites that do not count right.
+    pub miscounts: Vec<Miscount>,
+    /// The sites that no known transfer could be sent through, and why.
+    pub untried: Vec<(Site, String)>,
+}
+
+/// Runs the known transfers, with `payload` as the file, counted in `group`.
+pub fn calibrate(engine: &mut Engine, payload: &Payload, group: Group) -> Result<Findings> {
     let pair = Pair::new().context("calibration: no TCP connection over loopback")?;
     let ways = Ways::of(&engine.probes().sites);
     let pid = std::process::id();
     engine.watch(pid, group)?;
     engine.arm(&[group, Group::MACHINE])?;
-    let known = pair.transfers(payload, ways);
+    let mut untried = Vec::new();
+    let known = pair.transfers(payload, ways, &mut untried);
     let counted = engine.disarm();
     engine.watch(pid, Group::MACHINE)?;
     let known = known.context("calibration: a known transfer failed")?;
@@ -60,7 +69,8 @@ pub fn calibrate(engine: &mut Engine, payload: &Payload, group: Group) -> Result
     calls(&sample, known.get(&(Site::FilemapRead, IterClass::User)).copied())?;
     let attached =
         |site: Site| matches!(engine.probes().sites[site as usize], Status::Attached { .. });
-    Ok(miscounts(&known, &sample, attached))
+    untried.retain(|(site, _)| attached(*site));
+    Ok(Findings { miscounts: miscounts(&known, &sample, attached), untried })
 }
 
 /// Which way this kernel sends a file's pages, told by the functions that it has.
@@ -139,7 +149,12 @@ impl Pair {
     }
 
     /// Makes every known transfer; what each site has to have counted.
-    fn transfers(&self, payload: &Payload, ways: Ways) -> Result<Bytes> {
+    fn transfers(
+        &self,
+        payload: &Payload,
+        ways: Ways,
+        untried: &mut Vec<(Site, String)>,
+    ) -> Result<Bytes> {
         let mut known = Bytes::new();
         let mut add = |site, class, bytes: usize| {
             *known.entry((site, class)).or_default() += bytes as u64;
@@ -181,10 +196,22 @@ impl Pair {
         add(Site::SkbCopyUbufs, IterClass::Paged, lent.len());
         add(Site::SimpleCopyToIter, IterClass::User, lent.len());
 
-        let looked_at = self.pass_filtered(&buffer[..FILTERED])?;
-        add(Site::TcpSendmsg, IterClass::User, 1 + FILTERED);
-        add(Site::SimpleCopyToIter, IterClass::User, 1 + FILTERED);
-        add(Site::SkbCopyBits, IterClass::Paged, looked_at);
+        // The owner of the far socket is known once something was sent on it.
+        send(&self.far, &[0], SendFlags::empty())?;
+        receive(&self.near, 1)?;
+        add(Site::TcpSendmsg, IterClass::User, 1);
+        add(Site::SimpleCopyToIter, IterClass::User, 1);
+        match filter::look_into(self.far.as_fd()) {
+            Ok(looked_at) => {
+                self.pass(&buffer[..FILTERED], SendFlags::empty())?;
+                filter::remove(self.far.as_fd()).context("a socket filter")?;
+                add(Site::TcpSendmsg, IterClass::User, FILTERED);
+                add(Site::SimpleCopyToIter, IterClass::User, FILTERED);
+                add(Site::SkbCopyBits, IterClass::Paged, looked_at);
+            }
+            // Debian's kernels let only the privileged use filters.
+            Err(error) => untried.push((Site::SkbCopyBits, format!("a socket filter: {error}"))),
+        }
         Ok(known)
     }
 
@@ -208,18 +235,6 @@ impl Pair {
         }
         receive(&self.far, bytes)?;
         Ok(bytes)
-    }
-
-    /// Sends `bytes` past a socket filter that looks at some of them, where they lie in pages: the
-    /// kernel copies those out, in a softirq. The number that it copied.
-    fn pass_filtered(&self, bytes: &[u8]) -> Result<usize> {
-        // The owner of the far socket is known once something was sent on it.
-        send(&self.far, &[0], SendFlags::empty())?;
-        receive(&self.near, 1)?;
-        let looked_at = filter::look_into(self.far.as_fd()).context("a socket filter")?;
-        self.pass(bytes, SendFlags::empty())?;
-        filter::remove(self.far.as_fd())?;
-        Ok(looked_at)
     }
 }
 

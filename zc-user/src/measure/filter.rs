@@ -23,7 +23,8 @@ pub(super) fn allow_zerocopy(socket: BorrowedFd<'_>) -> io::Result<()> {
 }
 
 /// Makes the kernel look at some bytes of every packet that `socket` receives, with a classic BPF
-/// filter that then accepts it (socket(7), SO_ATTACH_FILTER); how many bytes of each.
+/// filter that then accepts it (socket(7), SO_ATTACH_FILTER); how many bytes of each. The packet
+/// goes past it in a softirq.
 ///
 /// The payload of a TCP packet lies in pages, and the kernel copies what a filter loads from there
 /// (`bpf_skb_load_helper_32`, net/core/filter.c).

@@ -18,7 +18,7 @@ use crate::{
     probes::attach::{Probes, Status},
 };
 
-pub use calibrate::{Miscount, calibrate};
+pub use calibrate::{Findings, Miscount, calibrate};
 pub use leaves::{CountedLeaves, LeafSample, LeafWindow};
 pub use loss::Loss;
 pub use meters::{BlockIo, ByMode, ContextSwitches, Meters};

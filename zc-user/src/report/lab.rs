@@ -10,7 +10,9 @@ use super::{
 };
 use crate::{
     expect::Quantity,
-    result::{Calibration, Copied, LabReport, Line, RunReport, SideReport, StyleReport},
+    result::{
+        Calibration, Copied, LabReport, Line, RunReport, SideReport, StyleReport, Uncalibrated,
+    },
 };
 
 /// The whole report: what ran where, each style's lines, then the table of all.
@@ -57,6 +59,9 @@ pub fn text(report: &LabReport, colour: bool) -> String {
         Calibration::Passed => {}
         Calibration::Failed => out.push_str("calibration failed: see what is incomplete\n"),
         Calibration::Skipped => out.push_str("not calibrated (--no-calibrate)\n"),
+    }
+    for Uncalibrated { site, reason } in &report.completeness.uncalibrated {
+        let _ = writeln!(out, "not calibrated: {site}: {reason}");
     }
     let complete = if report.complete { "complete, no count was lost" } else { "not complete" };
     let _ = writeln!(out, "{}; {complete}", report.verdict);

@@ -101,6 +101,9 @@ pub struct Completeness {
     pub discarded_runs: u64,
     /// Whether each site that is relied on counted a known transfer exactly before the first run.
     pub calibration: Calibration,
+    /// Sites that no known transfer could be sent through.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub uncalibrated: Vec<Uncalibrated>,
     /// Why the result is not complete.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
@@ -235,6 +238,15 @@ pub enum Calibration {
     Failed,
     /// Left out with `--no-calibrate`.
     Skipped,
+}
+
+/// A site that is believed unchecked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Uncalibrated {
+    /// Its name in zc.
+    pub site: &'static str,
+    /// Why it could not be checked.
+    pub reason: String,
 }
 
 /// A value for each direction.

@@ -10,9 +10,8 @@ use crate::{layout::iter_class, memory::Tracked};
 /// `generic_file_buffered_read` up to 5.11.
 #[fexit]
 fn filemap_read(ctx: FExitContext) -> Option<()> {
-    let already_read: i64 = ctx.arg(2);
-    // It returns `already_read` plus what it read itself, or an error.
-    let bytes = return_value(&ctx, Site::FilemapRead) - already_read;
+    // It returns what was read before, argument 2, plus what it read itself, or an error.
+    let bytes = || return_value(&ctx, Site::FilemapRead) - ctx.arg::<i64>(2);
     count_current(Site::FilemapRead, || iter_class(Tracked(ctx.arg(1))), bytes)
 }
 

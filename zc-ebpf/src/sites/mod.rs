@@ -67,8 +67,14 @@ fn return_int(ctx: &FExitContext, site: Site) -> i64 {
 /// Counts a pass in process context for the task on the CPU. A negative `bytes` is an error
 /// return: nothing moved, nothing counted.
 #[inline(always)]
-fn count_current<C: Into<Class>>(site: Site, class: impl FnOnce() -> C, bytes: i64) -> Option<()> {
+fn count_current<C: Into<Class>>(
+    site: Site,
+    class: impl FnOnce() -> C,
+    bytes: impl FnOnce() -> i64,
+) -> Option<()> {
+    // First, because most calls are those of processes that nobody traces.
     let group = target::counted_group()?;
+    let bytes = bytes();
     if bytes >= 0 {
         count_site(group, site, class().into(), bytes.cast_unsigned());
     }
@@ -79,13 +85,13 @@ fn count_current<C: Into<Class>>(site: Site, class: impl FnOnce() -> C, bytes: i
 /// `struct iov_iter *`.
 #[inline(always)]
 fn count_iter(ctx: &FExitContext, site: Site, n: usize) -> Option<()> {
-    count_current(site, || iter_class(Tracked(ctx.arg(n))), return_value(ctx, site))
+    count_current(site, || iter_class(Tracked(ctx.arg(n))), || return_value(ctx, site))
 }
 
 /// The same for a function without an iterator.
 #[inline(always)]
 fn count_bare(ctx: &FExitContext, site: Site) -> Option<()> {
-    count_current(site, || IterClass::None, return_value(ctx, site))
+    count_current(site, || IterClass::None, || return_value(ctx, site))
 }
 
 /// Counts a pass on nobody's behalf.

@@ -16,7 +16,7 @@ use crate::{
 #[fexit]
 fn tcp_sendmsg_locked(ctx: FExitContext) -> Option<()> {
     own(ctx.arg(0), counted_group()?);
-    let bytes = return_int(&ctx, Site::TcpSendmsg);
+    let bytes = || return_int(&ctx, Site::TcpSendmsg);
     count_current(Site::TcpSendmsg, || msg_class(Tracked(ctx.arg(1))), bytes)
 }
 
@@ -27,7 +27,7 @@ fn tcp_sendmsg_locked(ctx: FExitContext) -> Option<()> {
 #[fexit]
 fn skb_splice_from_iter(ctx: FExitContext) -> Option<()> {
     let (skb, iter) = (Tracked(ctx.arg(0)), Tracked(ctx.arg(1)));
-    let bytes = return_value(&ctx, Site::SkbSpliceFromIter);
+    let bytes = || return_value(&ctx, Site::SkbSpliceFromIter);
     let class = || match skb.read::<u64>(layout!(skb_sk)) {
         0 => iter_class(iter),
         _ => IterClass::None.into(),
@@ -41,7 +41,7 @@ fn skb_splice_from_iter(ctx: FExitContext) -> Option<()> {
 #[fexit]
 fn skb_zerocopy_iter_stream(ctx: FExitContext) -> Option<()> {
     own(ctx.arg(0), counted_group()?);
-    let bytes = return_int(&ctx, Site::SkbZerocopyIterStream);
+    let bytes = || return_int(&ctx, Site::SkbZerocopyIterStream);
     count_current(Site::SkbZerocopyIterStream, || msg_class(Tracked(ctx.arg(2))), bytes)
 }
 
@@ -74,7 +74,7 @@ fn ip_generic_getfrag(ctx: FExitContext) -> Option<()> {
     }
     // The argument is a `void *`, so the verifier does not track it.
     let kind = peek(from.wrapping_add((layout!(msg_iter) + layout!(iter_type)) as usize))?;
-    count_current(Site::IpGetfrag, || class_of(kind), i64::from(len))
+    count_current(Site::IpGetfrag, || class_of(kind), || i64::from(len))
 }
 
 /// `int skb_copy_datagram_from_iter(struct sk_buff *, int offset, struct iov_iter *, int len)`: all
@@ -85,7 +85,7 @@ fn skb_copy_datagram_from_iter(ctx: FExitContext) -> Option<()> {
     if return_int(&ctx, Site::SkbFromIter) < 0 {
         return None;
     }
-    count_current(Site::SkbFromIter, || iter_class(Tracked(ctx.arg(2))), i64::from(len))
+    count_current(Site::SkbFromIter, || iter_class(Tracked(ctx.arg(2))), || i64::from(len))
 }
 
 /// `int tcp_zerocopy_receive(struct sock *, struct tcp_zerocopy_receive *, …)`: says in `length`
@@ -96,5 +96,5 @@ fn tcp_zerocopy_receive(ctx: FExitContext) -> Option<()> {
         return None;
     }
     let bytes: u32 = Tracked(ctx.arg(1)).read(layout!(zerocopy_length));
-    count_current(Site::TcpZerocopyReceive, || IterClass::None, i64::from(bytes))
+    count_current(Site::TcpZerocopyReceive, || IterClass::None, || i64::from(bytes))
 }

@@ -55,3 +55,45 @@ fn pages_handed_to_a_socket_are_subtracted_only_from_a_send_that_counted_them() 
     assert_eq!((row.effect)(IterClass::None), Effect::Passed);
     assert_eq!((row.end)(IterClass::None), End::Sink);
 }
+
+/// A site as docs/sites.md shows it.
+fn documented(row: &Entry) -> String {
+    let words = |class| match (row.effect)(class) {
+        Effect::Copy(direction) => format!("copy {}", arrow(direction)),
+        Effect::Spared(direction) => format!("spared {}", arrow(direction)),
+        Effect::Aside(direction) => format!("aside {}", arrow(direction)),
+        Effect::Filled => "filled".to_owned(),
+        Effect::Passed => "passed".to_owned(),
+    };
+    let mut effects: Vec<String> = Vec::new();
+    for class in IterClass::ALL {
+        if !effects.contains(&words(class)) {
+            effects.push(words(class));
+        }
+    }
+    let functions: Vec<_> = row.functions.iter().map(|name| format!("`{name}`")).collect();
+    format!(
+        "| {} | {} | {} | {} |",
+        functions.join(", "),
+        row.meaning,
+        effects.join(", "),
+        row.source
+    )
+}
+
+fn arrow(direction: Direction) -> &'static str {
+    match direction {
+        Direction::UserToKernel => "UK",
+        Direction::KernelToUser => "KU",
+        Direction::KernelToKernel => "KK",
+    }
+}
+
+#[test]
+fn every_site_is_documented_as_it_is() {
+    let page = include_str!("../../../../docs/sites.md");
+    let table: Vec<_> = SITES.iter().map(documented).collect();
+    let missing: Vec<_> = table.iter().filter(|line| !page.contains(&***line)).collect();
+    assert!(missing.is_empty(), "docs/sites.md needs these lines:\n{}", table.join("\n"));
+    assert_eq!(page.lines().filter(|line| line.starts_with("| `")).count(), SITES.len());
+}

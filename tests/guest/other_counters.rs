@@ -87,9 +87,11 @@ fn splice_from_a_file_opened_with_o_direct_takes_the_copying_way() {
         // Before 6.5 there is one way for all files.
         let has_copying_way = counter.function(Site::CopySpliceRead).is_some();
         assert_eq!(ways, if has_copying_way { [bytes, 0] } else { [0, bytes] });
-        // The device moved the bytes into pages of the pipe's own.
-        let direct = passed(Site::DirectIo) + passed(Site::DirectSimpleRead);
-        assert_eq!(counted.coverage(), [2 * bytes, 2 * bytes], "{direct}");
+        // The device moved the bytes into pages of the pipe's own. Before 6.5 both the device's
+        // end and the splice around it count as their source: the coverage does not come out
+        // even, and nothing is verified.
+        let sources = if has_copying_way { 1 } else { 2 };
+        assert_eq!(counted.coverage(), [2 * bytes, (1 + sources) * bytes]);
     });
     assert_eq!(received, vec![3; BYTES]);
 }

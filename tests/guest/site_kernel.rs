@@ -62,13 +62,14 @@ fn an_echo_reply_is_copied_and_summed() {
         assert_eq!(machine(&counted, Site::SkbCsumBits, Linear), 1000);
         assert_eq!(machine(&counted, Site::SkbCsumBits, Paged), 0);
         assert_eq!(counted.bytes(Site::SkbCsumBits, Linear), 0, "not the interrupted task's");
-        assert_eq!(counted.bytes(Site::IpGetfrag, User), 1008);
+        // Type and code were read before, to match security policies (`raw_probe_proto_opt`).
+        assert_eq!(counted.bytes(Site::IpGetfrag, User), 1006);
         // The header of a large one lies in pages and is pulled out of them first.
         let packet = echo_request(30_000);
         let counted = counter.count(|| ping(&packet, &mut buffer));
         assert_eq!(machine(&counted, Site::SkbCsumBits, Linear), 0);
         assert_eq!(machine(&counted, Site::SkbCsumBits, Paged), 30_000);
-        assert_eq!(counted.bytes(Site::IpGetfrag, User), 30_008);
+        assert_eq!(counted.bytes(Site::IpGetfrag, User), 30_006);
         let pulled = machine(&counted, Site::PskbPullTail, NoIter);
         assert!(pulled >= 8 && pulled % 8 == 0, "{pulled}");
         assert_eq!(machine(&counted, Site::SkbCopyBits, Paged), pulled);
@@ -194,14 +195,16 @@ impl Drop for Mapping {
     }
 }
 
-/// How many more bytes `site` counts when `work` is done with 192 pages instead of 64: what this
-/// process's own memory costs is the same both times.
+/// How many more bytes `site` counts when `work` is done with 192 pages instead of 64. What else this
+/// process does to its own memory meanwhile only adds, so that the least of some tries is free of it.
 fn for_128_pages(site: Site, mut work: impl FnMut(usize)) -> u64 {
     counting(|counter| {
-        // What happens once, such as in the test's own memory, happens now.
-        counter.count(|| work(1));
-        let [few, many] = [64, 192].map(|pages| counter.count(|| work(pages)).bytes(site, NoIter));
-        many - few
+        let mut least = |pages| {
+            let tries = (0..3).map(|_| counter.count(|| work(pages)).bytes(site, NoIter));
+            tries.min().unwrap()
+        };
+        let few = least(64);
+        least(192) - few
     })
 }
 

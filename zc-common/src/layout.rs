@@ -64,6 +64,8 @@ pub struct Layout {
     pub udp_dequeue_params: u32,
     /// Slots of the table of socket owners; a power of two.
     pub owner_slots: u32,
+    /// Children with a process id from here on are not followed.
+    pub pid_slots: u32,
     /// Bytes: `struct task_struct`, start of `nvcsw`.
     pub task_nvcsw: u32,
     /// Bytes: `struct task_struct`, start of `__state` (`state` up to 5.13).
@@ -109,6 +111,7 @@ impl Layout {
         task_tgid: 0,
         udp_dequeue_params: 0,
         owner_slots: 0,
+        pid_slots: 0,
         task_nvcsw: 0,
         task_state: 0,
         task_mm: 0,
@@ -120,7 +123,7 @@ impl Layout {
     };
 }
 
-const _: () = assert!(size_of::<Layout>() == 256 + 29 * 4 + Site::SLOTS * 4);
+const _: () = assert!(size_of::<Layout>() == 256 + 30 * 4 + Site::SLOTS * 4);
 
 // SAFETY: repr(C), made of integers, every bit pattern is valid, no padding (size checked above).
 #[cfg(feature = "user")]

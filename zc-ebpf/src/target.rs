@@ -8,7 +8,7 @@ use zc_common::{Event, Group, PID_SLOTS};
 
 use crate::{
     counters::count_event,
-    layout::task_tgid,
+    layout::{layout, task_tgid},
     memory::{Slot, Tracked, current_tgid},
 };
 
@@ -72,7 +72,8 @@ fn process_fork(ctx: BtfTracePointContext) -> Option<()> {
     let parent = current_tgid();
     let group = group_byte(parent)?.get();
     if child != parent {
-        match group_byte(child) {
+        let followed = child < layout!(pid_slots);
+        match followed.then(|| group_byte(child)).flatten() {
             Some(byte) => byte.set(group),
             None => count_event(counted_group()?, Event::Unfollowed),
         }

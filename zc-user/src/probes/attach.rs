@@ -112,12 +112,12 @@ pub struct Probes {
     pub log: KernelLog,
 }
 
-/// What to attach, and how large the tables are.
+/// What to attach, and how far the tables reach.
 #[derive(Clone, Copy, Debug)]
 pub struct Options<'a> {
     /// Sites to leave out.
     pub disabled: &'a [Site],
-    /// Process ids below this can be followed. Less than all only to show what is then lost.
+    /// Children with process ids below this are followed. Less than all only to show what is lost.
     pub pid_slots: u32,
     /// Sockets whose owner is remembered; a power of two.
     pub owner_slots: u32,
@@ -141,9 +141,9 @@ impl Probes {
         check_permission()?;
         let mut resolved = resolve()?;
         resolved.layout.owner_slots = options.owner_slots;
+        resolved.layout.pid_slots = options.pid_slots;
         let btf = &resolved.targets;
         let mut ebpf = loader::without_btf()
-            .map_max_entries("GROUPS", options.pid_slots.div_ceil(8))
             .map_max_entries("OWNERS", options.owner_slots)
             .override_global("LAYOUT", &resolved.layout, true)
             .load(OBJECT)

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use zc_common::{IterClass, Layout, OWNER_SLOTS, Site};
+use zc_common::{IterClass, Layout, OWNER_SLOTS, PID_SLOTS, Site};
 
 use super::{
     attach::{Status, TYPED_TRACEPOINTS},
@@ -118,6 +118,7 @@ fn offsets(btf: &Btf) -> Result<Layout, BtfError> {
         task_tgid: btf.offset("task_struct", "tgid")?,
         udp_dequeue_params: btf.params("__skb_recv_udp")?.unwrap_or(0),
         owner_slots: OWNER_SLOTS,
+        pid_slots: PID_SLOTS,
         ..Layout::UNKNOWN
     })
 }

@@ -72,7 +72,9 @@ fn an_echo_reply_is_copied_and_summed() {
         assert_eq!(counted.bytes(Site::IpGetfrag, User), 30_006);
         let pulled = machine(&counted, Site::PskbPullTail, NoIter);
         assert!(pulled >= 8 && pulled % 8 == 0, "{pulled}");
-        assert_eq!(machine(&counted, Site::SkbCopyBits, Paged), pulled);
+        // Others look at the header where it lies.
+        let copied = machine(&counted, Site::SkbCopyBits, Paged);
+        assert!(copied >= pulled && copied <= 64, "{copied} {pulled}");
     });
 }
 

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use aya::Btf;
 use aya_obj::btf::BtfKind;
 use serde::{Deserialize, Serialize};
-use zc::probes::catalogue::SITES;
+use zc::probes::{catalogue::SITES, meters};
 
 /// `BPF_PROG_TYPE_TRACING`, `include/uapi/linux/bpf.h`.
 const TRACING: &str = "26";
@@ -91,6 +91,7 @@ fn function(btf: &Btf, id: u32) -> Result<String> {
         .flat_map(|row| row.functions)
         .copied()
         .chain(aids)
+        .chain(meters::wanted())
         .find(|name| btf.id_by_type_name_kind(name, BtfKind::Func).is_ok_and(|found| found == id))
         .map(str::to_owned)
         .with_context(|| format!("type {id} is no function of the catalogue"))

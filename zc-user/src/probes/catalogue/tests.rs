@@ -84,8 +84,8 @@ fn documented(row: &Entry) -> String {
 fn arrow(direction: Direction) -> &'static str {
     match direction {
         Direction::UserToKernel => "UK",
-        Direction::KernelToUser => "KU",
-        Direction::KernelToKernel => "KK",
+        KernelToUser => "KU",
+        KernelToKernel => "KK",
     }
 }
 

@@ -85,7 +85,7 @@ fn assert_exact(report: &Lab, bytes: u64, chunk: u64) {
 /// seen every byte.
 fn assert_sites(style: &str, sender: &Side, bytes: u64) {
     let way: &[&[&str]] = match style {
-        "read-send" => &[&["filemap_read"], &["tcp_sendmsg_locked"]],
+        "read-send" => &[&["filemap_read", "generic_file_buffered_read"], &["tcp_sendmsg_locked"]],
         "mmap-send" => &[&["tcp_sendmsg_locked"]],
         _ => &[
             &["filemap_splice_read", "generic_file_splice_read"],

@@ -14,7 +14,9 @@ static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(GROUP_COU
 /// Adds atomically.
 ///
 /// A per-CPU slot is not enough: tracing programs run with preemption on (only migration is off),
-/// so another traced task on this CPU can come between a plain load and its store.
+/// so another traced task on this CPU can come between a plain load and its store. From 5.12 on
+/// the kernel does not let a program interrupt itself on a CPU, but some counters have several
+/// programs, and older kernels have no such rule.
 #[inline(always)]
 fn add(counter: *mut u64, value: u64) {
     // SAFETY: callers pass a field of a map value, which is valid and aligned.

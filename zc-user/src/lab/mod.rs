@@ -11,8 +11,8 @@ use crate::{
     kernel::facts::Kernel,
     measure::{Engine, Findings, Loss, Window, calibrate},
     probes::{
-        attach::{Probes, Status, sees},
-        catalogue::entry,
+        attach::{self, AttachError, Probes, Status, sees},
+        catalogue::{Job, entry},
     },
     result::{
         Calibration, Completeness, LabReport, PlanReport, RunReport, StyleReport, Tier,
@@ -97,7 +97,7 @@ pub fn run(
     progress: &dyn Progress,
 ) -> Result<LabReport> {
     progress.doing("attaching probes");
-    let mut probes = Probes::attach(&options.disabled)?;
+    let mut probes = attach(options)?;
     let audit = options.audit.then(|| Audit::prepare(&mut probes));
     let mut engine = Engine::new(probes);
     progress.step();
@@ -118,6 +118,28 @@ pub fn run(
         }
     }
     Ok(lab.report(styles))
+}
+
+/// Jobs whose sites explain what a transfer did, beside those that its numbers rely on.
+const EXPLAINING: [Job; 6] = [
+    Job::SpliceRead,
+    Job::SpliceReadCopy,
+    Job::SpliceSend,
+    Job::SkbCsum,
+    Job::SkbDuplicate,
+    Job::CopyOnWrite,
+];
+
+/// Attaches what the styles need.
+fn attach(options: &Options) -> Result<Probes, AttachError> {
+    let mut jobs = jobs(options.styles.iter().copied());
+    jobs.extend(EXPLAINING);
+    let wanted = attach::Options {
+        disabled: &options.disabled,
+        only: Some(&jobs),
+        ..attach::Options::default()
+    };
+    Probes::attach_with(&wanted)
 }
 
 /// Checks the sites, unless told not to.

@@ -1,6 +1,9 @@
 //! Loads the BPF object and attaches it, recording what each probe became.
 
-use std::{collections::BTreeMap, os::fd::AsFd};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    os::fd::AsFd,
+};
 
 use aya::{
     Btf, Ebpf, TestRun as _, include_bytes_aligned,
@@ -95,6 +98,8 @@ pub enum Status {
     },
     /// Left out on request.
     Disabled,
+    /// Left out because nothing that is measured needs it.
+    Unneeded,
 }
 
 /// Everything attached; dropping it detaches everything.
@@ -117,6 +122,9 @@ pub struct Probes {
 pub struct Options<'a> {
     /// Sites to leave out.
     pub disabled: &'a [Site],
+    /// The jobs whose sites are attached; all where there is no such list. The kernel takes a
+    /// tenth of a second to let go of each.
+    pub only: Option<&'a BTreeSet<Job>>,
     /// Children with process ids below this are followed. Less than all only to show what is lost.
     pub pid_slots: u32,
     /// Sockets whose owner is remembered; a power of two.
@@ -125,7 +133,7 @@ pub struct Options<'a> {
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { disabled: &[], pid_slots: PID_SLOTS, owner_slots: OWNER_SLOTS }
+        Self { disabled: &[], only: None, pid_slots: PID_SLOTS, owner_slots: OWNER_SLOTS }
     }
 }
 
@@ -150,7 +158,7 @@ impl Probes {
             .map_err(Box::new)?;
         load_only(&mut ebpf, SET_GROUP)?;
         attach_tracepoints(&mut ebpf, btf)?;
-        let sites = attach_sites(&mut ebpf, btf, &resolved, options.disabled);
+        let sites = attach_sites(&mut ebpf, btf, &resolved, options);
         let meters = meters::attach(&mut ebpf, btf, &resolved.meters);
         let log = KernelLog::open(&mut ebpf);
         let Resolved { skips_nested, page_leaves_copy, .. } = resolved;
@@ -216,6 +224,7 @@ pub fn sees(statuses: &[Status], job: Job) -> Result<(), String> {
                 ));
             }
             Status::Disabled => return Err(format!("{} is disabled", row.program)),
+            Status::Unneeded => return Err(format!("{} was not attached", row.program)),
         }
     }
     if attached {
@@ -260,7 +269,12 @@ fn attach_raw(ebpf: &mut Ebpf, program: &str, name: &'static str) -> Result<(), 
     .map_err(|reason| AttachError::Essential { kind: "raw tracepoint", name, reason })
 }
 
-fn attach_sites(ebpf: &mut Ebpf, btf: &Btf, resolved: &Resolved, disabled: &[Site]) -> Vec<Status> {
+fn attach_sites(
+    ebpf: &mut Ebpf,
+    btf: &Btf,
+    resolved: &Resolved,
+    options: &Options<'_>,
+) -> Vec<Status> {
     let mut aids = BTreeMap::new();
     SITES
         .iter()
@@ -268,8 +282,11 @@ fn attach_sites(ebpf: &mut Ebpf, btf: &Btf, resolved: &Resolved, disabled: &[Sit
             let Some(function) = resolved.functions[row.site as usize] else {
                 return Status::Absent;
             };
-            if disabled.contains(&row.site) {
+            if options.disabled.contains(&row.site) {
                 return Status::Disabled;
+            }
+            if options.only.is_some_and(|jobs| !jobs.contains(&row.job)) {
+                return Status::Unneeded;
             }
             match attach_site(ebpf, btf, row, function, &mut aids) {
                 Ok(()) => Status::Attached { function },

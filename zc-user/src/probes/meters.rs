@@ -341,7 +341,7 @@ pub fn measures(statuses: &[Status], number: Number) -> Result<(), String> {
             Status::Refused { function, reason } => {
                 return Err(format!("the kernel refused {function}: {reason}"));
             }
-            Status::Miscounts { .. } | Status::Disabled => {
+            Status::Miscounts { .. } | Status::Disabled | Status::Unneeded => {
                 return Err(format!("{} is not relied on", row.program));
             }
         }

@@ -79,5 +79,6 @@ fn status(status: &Status) -> String {
             format!("{function} miscounts: {moved} bytes passed, {counted} counted")
         }
         Status::Disabled => "disabled".into(),
+        Status::Unneeded => "not needed".into(),
     }
 }

@@ -75,6 +75,10 @@ impl Btf {
         let start = header + btf.size(8)?;
         let end = start + btf.size(12)?;
         btf.strings = header + btf.size(16)?;
+        let strings_end = btf.strings + btf.size(20)?;
+        if strings_end > btf.data.len() {
+            return Err(BtfError::Malformed(btf.data.len()));
+        }
         let mut at = start;
         while at < end {
             let ty = btf.header(at)?;
@@ -247,8 +251,7 @@ mod tests {
     #[test]
     fn truncated_bytes_are_an_error_at_every_length() {
         let whole = sample();
-        // The last string of the table ends the file, so only shorter tables are malformed.
-        for length in 0..whole.len() - 1 {
+        for length in 0..whole.len() {
             let cut = whole[..length].to_vec();
             let read = Btf::parse(cut, &HashSet::from(["s", "e", "f"]));
             assert!(matches!(read, Err(BtfError::Malformed(_))), "{length} bytes");

@@ -76,7 +76,8 @@ impl Btf {
         let end = start + btf.size(12)?;
         btf.strings = header + btf.size(16)?;
         let strings_end = btf.strings + btf.size(20)?;
-        if strings_end > btf.data.len() {
+        // The kernel's own sections leave no gap (`btf_check_sec_info`, kernel/bpf/btf.c).
+        if strings_end > btf.data.len() || end != btf.strings {
             return Err(BtfError::Malformed(btf.data.len()));
         }
         let mut at = start;

@@ -168,7 +168,7 @@ impl Probes {
     /// Loads and attaches a raw tracepoint only: all that the boundary tier needs.
     pub fn try_raw_tracepoint() -> Result<(), AttachError> {
         let mut ebpf = loader::without_btf().load(OBJECT).map_err(Box::new)?;
-        attach_raw(&mut ebpf, "raw_sys_exit", "sys_exit")
+        attach_essential_raw(&mut ebpf, "raw_sys_exit", "sys_exit")
     }
 
     /// Puts process `pid` into the group with this number; 0 for none.
@@ -236,18 +236,14 @@ pub fn sees(statuses: &[Status], job: Job) -> Result<(), String> {
 
 fn attach_tracepoints(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), AttachError> {
     for (program, tracepoint) in TYPED_TRACEPOINTS {
-        with_program(ebpf, program, |program: &mut BtfTracePoint| {
-            program.load(tracepoint, btf)?;
-            program.attach().map(drop)
-        })
-        .map_err(|reason| AttachError::Essential {
+        attach_typed(ebpf, btf, program, tracepoint).map_err(|reason| AttachError::Essential {
             kind: "tracepoint",
             name: tracepoint,
             reason,
         })?;
     }
     for name in RAW_TRACEPOINTS {
-        attach_raw(ebpf, name, name)?;
+        attach_essential_raw(ebpf, name, name)?;
     }
     Ok(())
 }
@@ -261,12 +257,37 @@ fn load_only(ebpf: &mut Ebpf, name: &'static str) -> Result<(), AttachError> {
     })
 }
 
-fn attach_raw(ebpf: &mut Ebpf, program: &str, name: &'static str) -> Result<(), AttachError> {
+fn attach_essential_raw(
+    ebpf: &mut Ebpf,
+    program: &str,
+    name: &'static str,
+) -> Result<(), AttachError> {
+    attach_raw(ebpf, program, name).map_err(|reason| AttachError::Essential {
+        kind: "raw tracepoint",
+        name,
+        reason,
+    })
+}
+
+/// Loads and attaches a program on a tracepoint, with bare arguments.
+pub(super) fn attach_raw(ebpf: &mut Ebpf, program: &str, tracepoint: &str) -> Result<(), String> {
     with_program(ebpf, program, |program: &mut RawTracePoint| {
         program.load()?;
-        program.attach(name).map(drop)
+        program.attach(tracepoint).map(drop)
     })
-    .map_err(|reason| AttachError::Essential { kind: "raw tracepoint", name, reason })
+}
+
+/// Loads and attaches a program on a tracepoint, with arguments whose types it knows.
+pub(super) fn attach_typed(
+    ebpf: &mut Ebpf,
+    btf: &Btf,
+    program: &str,
+    tracepoint: &str,
+) -> Result<(), String> {
+    with_program(ebpf, program, |program: &mut BtfTracePoint| {
+        program.load(tracepoint, btf)?;
+        program.attach().map(drop)
+    })
 }
 
 fn attach_sites(
@@ -313,7 +334,8 @@ fn attach_site(
     attach_at(ebpf, btf, row.program, function, row.at)
 }
 
-fn attach_at(
+/// Loads and attaches a program on a function.
+pub(super) fn attach_at(
     ebpf: &mut Ebpf,
     btf: &Btf,
     program: &str,

@@ -3,13 +3,13 @@
 
 use std::fs;
 
-use aya::{
-    Btf as AyaBtf, Ebpf,
-    programs::{BtfTracePoint, FEntry, RawTracePoint},
-};
+use aya::{Btf as AyaBtf, Ebpf};
 use zc_common::{Interrupt, Layout};
 
-use super::attach::{Status, with_program};
+use super::{
+    attach::{Status, attach_at, attach_raw, attach_typed},
+    catalogue::At,
+};
 use crate::kernel::btf::{Btf, BtfError};
 
 /// What a meter counts.
@@ -58,6 +58,15 @@ pub enum Hook {
     Typed(&'static str),
     /// A raw tracepoint.
     Raw(&'static str),
+}
+
+impl Hook {
+    /// The function or tracepoint.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Entry(name) | Self::Typed(name) | Self::Raw(name) => name,
+        }
+    }
 }
 
 /// When a machine has what a meter counts.
@@ -245,9 +254,7 @@ pub fn resolve(btf: &Btf, layout: &mut Layout) -> Result<Vec<Option<Status>>, Bt
                 Number::BlockIo => block_io.as_ref(),
                 Number::Network => network.as_ref(),
             };
-            let function = match row.hook {
-                Hook::Entry(name) | Hook::Typed(name) | Hook::Raw(name) => name,
-            };
+            let function = row.hook.name();
             let here = match row.needed {
                 Needed::Always => true,
                 Needed::WithLine(line) => has_line(&lines, line),
@@ -296,28 +303,11 @@ pub fn attach(ebpf: &mut Ebpf, btf: &AyaBtf, unavailable: &[Option<Status>]) -> 
         .zip(unavailable)
         .map(|(row, status)| {
             status.clone().unwrap_or_else(|| {
-                let (function, attached) = match row.hook {
-                    Hook::Entry(name) => (
-                        name,
-                        with_program(ebpf, row.program, |program: &mut FEntry| {
-                            program.load(name, btf)?;
-                            program.attach().map(drop)
-                        }),
-                    ),
-                    Hook::Typed(name) => (
-                        name,
-                        with_program(ebpf, row.program, |program: &mut BtfTracePoint| {
-                            program.load(name, btf)?;
-                            program.attach().map(drop)
-                        }),
-                    ),
-                    Hook::Raw(name) => (
-                        name,
-                        with_program(ebpf, row.program, |program: &mut RawTracePoint| {
-                            program.load()?;
-                            program.attach(name).map(drop)
-                        }),
-                    ),
+                let function = row.hook.name();
+                let attached = match row.hook {
+                    Hook::Entry(_) => attach_at(ebpf, btf, row.program, function, At::Entry),
+                    Hook::Typed(_) => attach_typed(ebpf, btf, row.program, function),
+                    Hook::Raw(_) => attach_raw(ebpf, row.program, function),
                 };
                 match attached {
                     Ok(()) => Status::Attached { function },
@@ -335,8 +325,7 @@ pub fn measures(statuses: &[Status], number: Number) -> Result<(), String> {
             Status::Attached { .. } => {}
             Status::Absent if row.needed != Needed::Always => {}
             Status::Absent => {
-                let (Hook::Entry(name) | Hook::Typed(name) | Hook::Raw(name)) = row.hook;
-                return Err(format!("this kernel has no function {name}"));
+                return Err(format!("this kernel has no function {}", row.hook.name()));
             }
             Status::Refused { function, reason } => {
                 return Err(format!("the kernel refused {function}: {reason}"));

@@ -1,5 +1,7 @@
 //! The counters that the kernel half keeps, one [`Counters`] per group and CPU.
 
+use core::ops::{AddAssign, Sub};
+
 use crate::site::{IterClass, Site};
 
 /// How many groups of processes are counted apart.
@@ -46,6 +48,22 @@ pub struct Tally {
     pub calls: u64,
     /// Payload bytes, summed.
     pub bytes: u64,
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, more: Self) {
+        self.calls += more.calls;
+        self.bytes += more.bytes;
+    }
+}
+
+/// What came between two readings. Counters only grow, so plain subtraction holds.
+impl Sub for Tally {
+    type Output = Self;
+
+    fn sub(self, before: Self) -> Self {
+        Self { calls: self.calls - before.calls, bytes: self.bytes - before.bytes }
+    }
 }
 
 /// Things that are only counted.

@@ -150,12 +150,10 @@ impl session::Window for LeafWindow<'_> {
 
 fn add(sum: &mut LeafCounters, cpu: &LeafCounters) {
     for (sum, cpu) in sum.leaves.as_flattened_mut().iter_mut().zip(cpu.leaves.as_flattened()) {
-        sum.calls += cpu.calls;
-        sum.bytes += cpu.bytes;
+        *sum += *cpu;
     }
 }
 
-/// Counters only grow, so plain subtraction holds.
 fn difference(after: &LeafCounters, before: &LeafCounters) -> BTreeMap<(Leaf, IterClass), Tally> {
     let mut passed = BTreeMap::new();
     for (leaf, class) in
@@ -164,9 +162,7 @@ fn difference(after: &LeafCounters, before: &LeafCounters) -> BTreeMap<(Leaf, It
         let of = |counters: &LeafCounters| counters.leaves[leaf as usize][class as usize];
         let (after, before) = (of(after), of(before));
         if after != before {
-            let tally =
-                Tally { calls: after.calls - before.calls, bytes: after.bytes - before.bytes };
-            passed.insert((leaf, class), tally);
+            passed.insert((leaf, class), after - before);
         }
     }
     passed

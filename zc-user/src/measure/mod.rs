@@ -153,8 +153,7 @@ impl Engine {
 fn add(sum: &mut Counters, cpu: &Counters) {
     let tallies = sum.syscalls.iter_mut().chain(sum.sites.as_flattened_mut());
     for (sum, cpu) in tallies.zip(cpu.syscalls.iter().chain(cpu.sites.as_flattened())) {
-        sum.calls += cpu.calls;
-        sum.bytes += cpu.bytes;
+        *sum += *cpu;
     }
     for (sum, cpu) in sum.events.iter_mut().zip(cpu.events) {
         *sum += cpu;
@@ -163,23 +162,19 @@ fn add(sum: &mut Counters, cpu: &Counters) {
 
 /// Counters only grow, so plain subtraction holds.
 fn difference(after: &Counters, before: &Counters) -> Sample {
-    let minus = |after: &Tally, before: &Tally| Tally {
-        calls: after.calls - before.calls,
-        bytes: after.bytes - before.bytes,
-    };
     let event = |event: Event| after.events[event as usize] - before.events[event as usize];
     let mut sites = BTreeMap::new();
     for site in Site::ALL {
         for class in IterClass::ALL {
             let (s, c) = (site as usize, class as usize);
-            let tally = minus(&after.sites[s][c], &before.sites[s][c]);
+            let tally = after.sites[s][c] - before.sites[s][c];
             if tally != Tally::default() {
                 sites.insert((site, class), tally);
             }
         }
     }
     let syscall = |nr: usize| {
-        let mut tally = minus(&after.syscalls[nr], &before.syscalls[nr]);
+        let mut tally = after.syscalls[nr] - before.syscalls[nr];
         if !returns_bytes(nr) {
             tally.bytes = 0;
         }

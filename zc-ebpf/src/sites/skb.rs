@@ -57,12 +57,17 @@ fn count_range(skb: Tracked, site: Site, offset: i32, len: i32) {
     let (offset, len) = (i64::from(offset), i64::from(len));
     // Not `clamp`: its panic is a loop, which the verifier refuses.
     let linear = (headlen - offset).min(len).max(0);
-    count_owner(skb, site, IterClass::Linear, linear.cast_unsigned());
+    let owner = owner_of(skb);
+    let count = |class: IterClass, bytes: i64| {
+        if bytes > 0 {
+            count_site(owner, site, class.into(), bytes.cast_unsigned());
+        }
+    };
+    count(IterClass::Linear, linear);
     if linear < len {
         // Counted from the first byte in pages on.
         let start = (offset - headlen).max(0);
-        let paged = (len - linear).min(own_paged(skb) - start).max(0);
-        count_owner(skb, site, IterClass::Paged, paged.cast_unsigned());
+        count(IterClass::Paged, (len - linear).min(own_paged(skb) - start));
     }
 }
 

@@ -19,6 +19,9 @@ use crate::{
     transfer::session::Delivered,
 };
 
+/// Copies that the network stack makes by itself, often in a softirq: of headers and of payload.
+const IN_NETWORK_STACK: [Job; 4] = [Job::SkbOwn, Job::SkbGather, Job::SkbCsum, Job::SkbDuplicate];
+
 /// Why a number is absent.
 type Unobserved = String;
 
@@ -91,7 +94,7 @@ fn side(input: &RunInput<'_>, side: &SideInput<'_>) -> SideReport {
     let per_byte = |bytes: u64| bytes as f64 / input.bytes as f64;
     SideReport {
         copied,
-        aside: net.aside(),
+        aside: net.aside(input.statuses),
         coverage: net.coverage(),
         copies_per_byte: Copied::from_fn(|direction| copied.get(direction).map(per_byte)),
         mode_switches: net.mode_switches().ok(),
@@ -202,7 +205,11 @@ impl Net {
     }
 
     /// Copied bytes that are no payload.
-    fn aside(&self) -> Option<u64> {
+    fn aside(&self, statuses: &[Status]) -> Option<u64> {
+        IN_NETWORK_STACK
+            .into_iter()
+            .chain([Job::CopyOnWrite])
+            .try_for_each(|job| sees(statuses, job).ok())?;
         let sites = self.sites.as_ref().ok()?;
         Some(sum_of(sites, |effect| matches!(effect, Effect::Aside(_))))
     }
@@ -296,8 +303,8 @@ fn feeds(job: Job, direction: Direction) -> bool {
 }
 
 fn machine(input: &RunInput<'_>) -> Option<MachineReport> {
-    let jobs = [Job::SkbOwn, Job::SkbGather];
-    if !input.loss.is_none() || jobs.iter().any(|job| sees(input.statuses, *job).is_err()) {
+    let unseen = |job: &Job| sees(input.statuses, *job).is_err();
+    if !input.loss.is_none() || IN_NETWORK_STACK.iter().any(unseen) {
         return None;
     }
     let sum = |wanted| sum_of(&input.machine.sites, |effect| effect == wanted);

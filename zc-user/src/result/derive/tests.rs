@@ -210,6 +210,26 @@ fn what_is_not_watched_is_absent_never_zero() {
     }
 }
 
+/// What the network stack copies by itself, and pages made private: predicted by nothing, but a sum
+/// without one of its sites is no number either.
+#[test]
+fn a_sum_that_lacks_a_site_is_absent() {
+    let sums = |refused: Option<Site>| {
+        let mut setup = Setup::new("read-send", read_send());
+        if let Some(site) = refused {
+            setup.statuses[site as usize] =
+                Status::Refused { function: "f", reason: "EPERM".into() };
+        }
+        let run = setup.derive();
+        (run.sender.aside, run.machine.map(|machine| machine.aside))
+    };
+    assert_eq!(sums(None), (Some(0), Some(0)));
+    for site in [Site::SkbCopyUbufs, Site::SkbCopyBits, Site::SkbCsumBits, Site::SkbCopy] {
+        assert_eq!(sums(Some(site)), (None, None), "{site:?}");
+    }
+    assert_eq!(sums(Some(Site::WpPage)), (None, Some(0)), "the machine's has no page faults");
+}
+
 #[test]
 fn a_lossy_run_is_never_verified() {
     let losses = [

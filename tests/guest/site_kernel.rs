@@ -2,19 +2,15 @@
 //! to count a known number of bytes.
 
 use std::{
+    arch::asm,
     fs::{self, File},
     net::{Ipv4Addr, SocketAddrV4, UdpSocket},
-    os::{
-        fd::{AsRawFd, RawFd},
-        unix::fs::OpenOptionsExt,
-    },
+    os::{fd::AsFd, unix::fs::OpenOptionsExt},
     time::Duration,
 };
 
-use rustix::{
-    mm::{Advice, MapFlags, ProtFlags, madvise, mmap, mmap_anonymous, munmap},
-    net::{AddressFamily, RecvFlags, SendFlags, SocketType, ipproto, recv, sendto, socket},
-};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType, ipproto, recv, sendto, socket};
+use zc::measure::sockopt;
 use zc_common::{
     IterClass::{Linear, None as NoIter, Paged, User},
     Site,
@@ -22,6 +18,7 @@ use zc_common::{
 
 use crate::{
     counting::counting,
+    mapping::{Mapping, PAGE},
     needs::{self, needs},
     support::{mtu, scratch, wait_for},
 };
@@ -81,26 +78,7 @@ fn an_echo_reply_is_copied_and_summed() {
     });
 }
 
-/// Makes the kernel look at the four bytes from `offset` on of every datagram of `socket`, counted
-/// from UDP's header (socket(7), SO_ATTACH_FILTER).
-fn look_at(socket: RawFd, offset: u32) {
-    /// `BPF_LD | BPF_W | BPF_ABS` and `BPF_RET | BPF_K` (include/uapi/linux/bpf_common.h).
-    const CODES: [u16; 2] = [0x20, 0x06];
-    let mut program = [
-        libc::sock_filter { code: CODES[0], jt: 0, jf: 0, k: offset },
-        libc::sock_filter { code: CODES[1], jt: 0, jf: 0, k: u32::MAX },
-    ];
-    let program = libc::sock_fprog { len: 2, filter: program.as_mut_ptr() };
-    let length = libc::socklen_t::try_from(size_of_val(&program)).unwrap();
-    let value = (&raw const program).cast();
-    // SAFETY: the kernel reads the program during the call.
-    let result = unsafe {
-        libc::setsockopt(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, value, length)
-    };
-    assert_eq!(result, 0);
-}
-
-/// Four bytes in the part of a datagram where they lie: the kernel's copy reaches the fragments of
+/// Some bytes in the part of a datagram where they lie: the kernel's copy reaches the fragments of
 /// a datagram by calling itself, and each byte still counts once.
 #[test]
 fn a_part_of_a_datagram_in_fragments_is_copied_once() {
@@ -110,7 +88,7 @@ fn a_part_of_a_datagram_in_fragments_is_copied_once() {
     near.connect(far.local_addr().unwrap()).unwrap();
     far.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     // In the last fragment.
-    look_at(far.as_raw_fd(), 8 + 9990);
+    let looked_at = sockopt::look_into(far.as_fd(), 8 + 9990).unwrap() as u64;
     let (payload, mut buffer) = (vec![4; 10_000], vec![0; 10_000]);
     counting(|counter| {
         let counted = counter.count(|| {
@@ -123,7 +101,7 @@ fn a_part_of_a_datagram_in_fragments_is_copied_once() {
             .filter(|((site, _), _)| *site == Site::SkbCopyBits)
             .map(|(_, tally)| tally.bytes)
             .sum();
-        assert_eq!(copied, 4, "{:?} {:?}", counted.own.sites, counted.machine.sites);
+        assert_eq!(copied, looked_at, "{:?} {:?}", counted.own.sites, counted.machine.sites);
     });
 }
 
@@ -139,67 +117,6 @@ fn duplicated_buffers_are_watched() {
     });
 }
 
-const PAGE: usize = 4096;
-
-/// Memory of this process that is never backed by large pages.
-struct Mapping(*mut libc::c_void, usize);
-
-impl Mapping {
-    fn anonymous(pages: usize) -> Self {
-        let (prot, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE);
-        // SAFETY: a new mapping at an address of the kernel's choice.
-        let start =
-            unsafe { mmap_anonymous(std::ptr::null_mut(), pages * PAGE, prot, flags) }.unwrap();
-        Self(start, pages * PAGE).small()
-    }
-
-    fn of(file: &File, pages: usize) -> Self {
-        let (prot, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE);
-        // SAFETY: a new mapping at an address of the kernel's choice; nobody else has the file.
-        let start =
-            unsafe { mmap(std::ptr::null_mut(), pages * PAGE, prot, flags, file, 0) }.unwrap();
-        Self(start, pages * PAGE).small()
-    }
-
-    fn small(self) -> Self {
-        // SAFETY: a mapping of this type; the advice changes no content.
-        unsafe { madvise(self.0, self.1, Advice::LinuxNoHugepage) }.unwrap();
-        self
-    }
-
-    fn bytes(&self) -> impl Iterator<Item = *mut u8> {
-        let start = self.0.cast::<u8>();
-        (0..self.1).step_by(PAGE).map(move |offset| start.wrapping_add(offset))
-    }
-
-    fn write(&self) {
-        for byte in self.bytes() {
-            // SAFETY: inside the mapping, which is writable.
-            unsafe { byte.write_volatile(1) };
-        }
-    }
-
-    /// Reads `file` from its start into the whole of it.
-    fn fill_from(&self, file: &File) -> isize {
-        // SAFETY: the kernel writes inside the mapping.
-        unsafe { libc::pread(file.as_raw_fd(), self.0, self.1, 0) }
-    }
-
-    fn read(&self) {
-        for byte in self.bytes() {
-            // SAFETY: inside the mapping, which is readable.
-            unsafe { byte.read_volatile() };
-        }
-    }
-}
-
-impl Drop for Mapping {
-    fn drop(&mut self) {
-        // SAFETY: the whole mapping, which nothing refers to any more.
-        unsafe { munmap(self.0, self.1) }.unwrap();
-    }
-}
-
 /// How many more bytes `site` counts when `work` is done with 192 pages instead of 64. What else this
 /// process does to its own memory meanwhile only adds, so that the least of some tries is free of it.
 fn for_128_pages(site: Site, mut work: impl FnMut(usize)) -> u64 {
@@ -213,20 +130,31 @@ fn for_128_pages(site: Site, mut work: impl FnMut(usize)) -> u64 {
     })
 }
 
-/// Lets a child share this process's memory for as long as `work` takes.
+/// Lets a child share this process's memory for as long as `work` takes. The child writes to no
+/// memory, not even to its stack: who writes to a shared page first gets the copy, so that one of
+/// the parent's own pages would be copied on its behalf or not, as it happens.
 fn while_shared(work: impl FnOnce()) {
-    // SAFETY: the child only stops itself.
-    let child = unsafe { libc::fork() };
-    assert!(child >= 0);
-    if child == 0 {
-        loop {
-            // SAFETY: a signal to itself.
-            unsafe { libc::raise(libc::SIGSTOP) };
-        }
+    let child: i32;
+    // SAFETY: fork(2) and, in the child, pause(2) for ever, with registers only. The kernel changes
+    // none but those named here.
+    unsafe {
+        asm!(
+            "syscall",
+            "test eax, eax",
+            "jnz 3f",
+            "2:",
+            "mov eax, {pause}",
+            "syscall",
+            "jmp 2b",
+            "3:",
+            pause = const libc::SYS_pause,
+            inlateout("eax") i32::try_from(libc::SYS_fork).unwrap() => child,
+            lateout("rcx") _,
+            lateout("r11") _,
+            options(nostack),
+        );
     }
-    // The pages that the child itself writes to are copied by now.
-    // SAFETY: waits for our own child.
-    assert_eq!(unsafe { libc::waitpid(child, std::ptr::null_mut(), libc::WUNTRACED) }, child);
+    assert!(child > 0);
     work();
     // SAFETY: a signal to our own child.
     assert_eq!(unsafe { libc::kill(child, libc::SIGKILL) }, 0);

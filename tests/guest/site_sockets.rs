@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     io::{IoSlice, Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket},
+    os::fd::AsFd,
     thread,
 };
 
@@ -14,8 +15,9 @@ use rustix::{
         recv, send, sendmmsg, sendmsg, sendto, socket,
     },
 };
+use zc::measure::sockopt;
 use zc_common::{
-    IterClass::{Kernel, None as NoIter, Pipe, User},
+    IterClass::{Kernel, None as NoIter, Paged, Pipe, User},
     Site,
 };
 
@@ -245,4 +247,31 @@ fn tcp_through_full_buffers() {
         let [returned, explained] = counted.coverage();
         assert_eq!([returned, explained], [2 * bytes; 2]);
     });
+}
+
+#[test]
+fn msg_zerocopy_over_loopback_is_copied_once_inside_the_kernel() {
+    const BYTES: usize = 1 << 20;
+    let (sender, mut receiver) = tcp();
+    sockopt::allow_zerocopy(sender.as_fd()).unwrap();
+    let payload = vec![7; BYTES];
+    let mut transfer = || {
+        thread::scope(|scope| {
+            scope.spawn(|| receiver.read_exact(&mut vec![0; BYTES]).unwrap());
+            let flags = SendFlags::from_bits_retain(libc::MSG_ZEROCOPY.cast_unsigned());
+            let mut rest = &payload[..];
+            while !rest.is_empty() {
+                rest = &rest[send(&sender, rest, flags).unwrap()..];
+            }
+        });
+    };
+    let counted = counting(|counter| counter.count(&mut transfer));
+    let passed = |site| counted.bytes(site, User);
+    assert_eq!(passed(Site::TcpSendmsg), BYTES as u64);
+    assert_eq!(passed(Site::SkbZerocopyIterStream), BYTES as u64, "none of it copied by the send");
+    // The receiver is on the same machine: the kernel takes a copy of its own, in a softirq, and it
+    // is charged to the sender that lent the pages.
+    let copied = counted.bytes(Site::SkbCopyUbufs, Paged);
+    assert_eq!(copied, BYTES as u64, "of the machine's: {:?}", counted.machine.sites);
+    assert_eq!(passed(Site::SimpleCopyToIter), BYTES as u64);
 }

@@ -20,7 +20,9 @@ use zc::{
 use zc_common::{Group, Interrupt};
 
 use crate::{
+    counting::counting,
     devices::cold_file,
+    mapping::Mapping,
     needs::{self, needs},
     support::{lab, nothing_left_behind, run, stdout},
 };
@@ -278,4 +280,15 @@ fn the_lab_names_every_cause_and_adds_them_up() {
     {
         assert!(line.contains(part), "{line}");
     }
+}
+
+#[test]
+fn a_page_touched_for_the_first_time_is_a_fault_in_user_mode() {
+    // What counting itself costs in first touches is the same both times.
+    let faults = |pages| {
+        let touch = || Mapping::anonymous(pages).write();
+        counting(|counter| counter.count(touch)).own.faults_user
+    };
+    faults(64);
+    assert_eq!(faults(192) - faults(64), 128);
 }

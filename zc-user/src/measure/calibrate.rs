@@ -18,7 +18,7 @@ use rustix::{
 use syscalls::Sysno;
 use zc_common::{Group, IterClass, Site, Tally};
 
-use super::{Engine, Sample, filter};
+use super::{Engine, Sample, sockopt};
 use crate::{probes::attach::Status, transfer::payload::Payload};
 
 /// Bytes of each known transfer; all different, so that no two can be taken for each other, and
@@ -29,6 +29,9 @@ const SENT_FROM_FILE: usize = 23_456;
 const SENT_BY_REFERENCE: usize = 20_001;
 /// Of the transfer that a socket filter looks into.
 const FILTERED: usize = 1_003;
+
+/// Bytes from the TCP header on: past the header, inside the payload.
+const INSIDE_PAYLOAD: u32 = 100;
 
 /// Bytes by site and iterator.
 type Bytes = BTreeMap<(Site, IterClass), u64>;
@@ -187,7 +190,7 @@ impl Pair {
             add(Site::TcpSendmsg, IterClass::Kernel, from_file);
         }
 
-        filter::allow_zerocopy(self.near.as_fd()).context("MSG_ZEROCOPY")?;
+        sockopt::allow_zerocopy(self.near.as_fd()).context("MSG_ZEROCOPY")?;
         let lent = &buffer[..SENT_BY_REFERENCE];
         self.pass(lent, SendFlags::from_bits_retain(libc::MSG_ZEROCOPY.cast_unsigned()))
             .context("sending with MSG_ZEROCOPY")?;
@@ -201,10 +204,10 @@ impl Pair {
         receive(&self.near, 1)?;
         add(Site::TcpSendmsg, IterClass::User, 1);
         add(Site::SimpleCopyToIter, IterClass::User, 1);
-        match filter::look_into(self.far.as_fd()) {
+        match sockopt::look_into(self.far.as_fd(), INSIDE_PAYLOAD) {
             Ok(looked_at) => {
                 self.pass(&buffer[..FILTERED], SendFlags::empty())?;
-                filter::remove(self.far.as_fd()).context("a socket filter")?;
+                sockopt::remove(self.far.as_fd()).context("a socket filter")?;
                 add(Site::TcpSendmsg, IterClass::User, FILTERED);
                 add(Site::SimpleCopyToIter, IterClass::User, FILTERED);
                 add(Site::SkbCopyBits, IterClass::Paged, looked_at);

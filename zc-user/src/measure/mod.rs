@@ -1,10 +1,10 @@
 //! Raw counts: watch processes, arm, disarm, read.
 
 mod calibrate;
-mod filter;
 mod leaves;
 mod loss;
 mod meters;
+pub mod sockopt;
 mod window;
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Two socket options that rustix does not have, for known transfers in a softirq.
+//! Socket options that rustix does not have, for known transfers in a softirq.
 
 use std::{
     io,
@@ -12,24 +12,28 @@ const LOADS: u16 = 5;
 const LOAD_WORD: u16 = 0x20;
 const RETURN: u16 = 0x06;
 
-/// Bytes from the TCP header on: past the header, inside the payload.
-const OFFSET: u32 = 100;
-
 /// Lets `socket` be sent from with `MSG_ZEROCOPY`
 /// (Documentation/networking/msg_zerocopy.rst).
-pub(super) fn allow_zerocopy(socket: BorrowedFd<'_>) -> io::Result<()> {
+///
+/// # Errors
+/// The kernel's, as setsockopt(2) has them.
+pub fn allow_zerocopy(socket: BorrowedFd<'_>) -> io::Result<()> {
     let on: libc::c_int = 1;
     set(socket, libc::SO_ZEROCOPY, &on)
 }
 
-/// Makes the kernel look at some bytes of every packet that `socket` receives, with a classic BPF
-/// filter that then accepts it (socket(7), SO_ATTACH_FILTER); how many bytes of each. The packet
-/// goes past it in a softirq.
+/// Makes the kernel look at some bytes of every packet that `socket` receives, from `offset` bytes
+/// after the start of the transport header on, with a classic BPF filter that then accepts the
+/// packet (socket(7), `SO_ATTACH_FILTER`); how many bytes of each. The packet goes past it in a
+/// softirq.
 ///
 /// The payload of a TCP packet lies in pages, and the kernel copies what a filter loads from there
 /// (`bpf_skb_load_helper_32`, net/core/filter.c).
-pub(super) fn look_into(socket: BorrowedFd<'_>) -> io::Result<usize> {
-    let load = libc::sock_filter { code: LOAD_WORD, jt: 0, jf: 0, k: OFFSET };
+///
+/// # Errors
+/// The kernel's; some refuse filters to the unprivileged.
+pub fn look_into(socket: BorrowedFd<'_>, offset: u32) -> io::Result<usize> {
+    let load = libc::sock_filter { code: LOAD_WORD, jt: 0, jf: 0, k: offset };
     let accept = libc::sock_filter { code: RETURN, jt: 0, jf: 0, k: u32::MAX };
     let mut program = [load; LOADS as usize + 1];
     program[LOADS as usize] = accept;
@@ -39,7 +43,10 @@ pub(super) fn look_into(socket: BorrowedFd<'_>) -> io::Result<usize> {
 }
 
 /// Takes the filter off.
-pub(super) fn remove(socket: BorrowedFd<'_>) -> io::Result<()> {
+///
+/// # Errors
+/// The kernel's, as setsockopt(2) has them.
+pub fn remove(socket: BorrowedFd<'_>) -> io::Result<()> {
     let ignored: libc::c_int = 0;
     set(socket, libc::SO_DETACH_FILTER, &ignored)
 }

@@ -43,22 +43,26 @@ impl Counter {
     /// What this process and the machine did in `work`. Programs run preemptible, and the kernel
     /// skips one that is already running on the CPU: then the work is done once more.
     pub(crate) fn count(&mut self, mut work: impl FnMut()) -> Counted {
-        let own = Group::traced(1).unwrap();
-        self.0.watch(getpid().as_raw_nonzero().get().cast_unsigned(), own).unwrap();
         let mut missed = BTreeMap::new();
         for _ in 0..TRIES {
             let before = self.0.probes().recursion_misses().unwrap();
-            self.0.arm(&[own, Group::MACHINE]).unwrap();
-            work();
-            let mut counted = self.0.disarm().unwrap();
+            let [own, machine] = self.count_once(&mut work);
             missed = self.0.probes().recursion_misses().unwrap().since(&before);
             if missed.is_empty() {
-                let [own, machine] =
-                    [own, Group::MACHINE].map(|group| counted.remove(&group).unwrap());
                 return Counted { own, machine, statuses: self.0.probes().sites.clone() };
             }
         }
         panic!("programs were skipped in each of {TRIES} tries, in the last: {missed:?}");
+    }
+
+    /// The same for work that can be done only once.
+    pub(crate) fn count_once(&mut self, work: impl FnOnce()) -> [Sample; 2] {
+        let own = Group::traced(1).unwrap();
+        self.0.watch(getpid().as_raw_nonzero().get().cast_unsigned(), own).unwrap();
+        self.0.arm(&[own, Group::MACHINE]).unwrap();
+        work();
+        let mut counted = self.0.disarm().unwrap();
+        [own, Group::MACHINE].map(|group| counted.remove(&group).unwrap())
     }
 
     /// The function that `site` stands for on this kernel.

@@ -29,15 +29,7 @@ use crate::{
 
 /// What this process did in `work`, and the machine.
 pub(crate) fn count(work: impl FnOnce()) -> [Sample; 2] {
-    let own = Group::traced(1).unwrap();
-    let mut engine = engine();
-    engine.watch(getpid().as_raw_nonzero().get().cast_unsigned(), own).unwrap();
-    engine.arm(&[own, Group::MACHINE]).unwrap();
-    work();
-    let mut counted = engine.disarm().unwrap();
-    drop(engine);
-    nothing_left_behind();
-    [own, Group::MACHINE].map(|group| counted.remove(&group).unwrap())
+    counting(|counter| counter.count_once(work))
 }
 
 fn engine() -> Engine {

@@ -26,6 +26,8 @@ pub struct Layout {
     pub iter_count: u32,
     /// Bytes: `struct msghdr`, start of `msg_iter`.
     pub msg_iter: u32,
+    /// Bytes: `struct file`, start of `f_flags`.
+    pub file_flags: u32,
     /// Bytes: `struct sk_buff`, start of `len`.
     pub skb_len: u32,
     /// Bytes: `struct sk_buff`, start of `data_len`.
@@ -92,6 +94,7 @@ impl Layout {
         iter_type: 0,
         iter_count: 0,
         msg_iter: 0,
+        file_flags: 0,
         skb_len: 0,
         skb_data_len: 0,
         skb_sk: 0,
@@ -123,7 +126,7 @@ impl Layout {
     };
 }
 
-const _: () = assert!(size_of::<Layout>() == 256 + 30 * 4 + Site::SLOTS * 4);
+const _: () = assert!(size_of::<Layout>() == 256 + 31 * 4 + Site::SLOTS * 4);
 
 // SAFETY: repr(C), made of integers, every bit pattern is valid, no padding (size checked above).
 #[cfg(feature = "user")]

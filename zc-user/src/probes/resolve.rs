@@ -19,9 +19,10 @@ const USER_ITERATORS: [&str; 2] = ["ITER_UBUF", "ITER_IOVEC"];
 const PIPE_ITERATOR: &str = "ITER_PIPE";
 
 /// What else is looked up besides the functions of the catalogue.
-const TYPES: [&str; 12] = [
+const TYPES: [&str; 13] = [
     "bio_vec",
     "bpf_prog",
+    "file",
     "iov_iter",
     "iter_type",
     "msghdr",
@@ -99,6 +100,7 @@ fn offsets(btf: &Btf) -> Result<Layout, BtfError> {
     Ok(Layout {
         iter_count: btf.offset("iov_iter", "count")?,
         msg_iter: btf.offset("msghdr", "msg_iter")?,
+        file_flags: btf.offset("file", "f_flags")?,
         skb_len: btf.offset("sk_buff", "len")?,
         skb_data_len: btf.offset("sk_buff", "data_len")?,
         skb_sk: btf.offset("sk_buff", "sk")?,

@@ -1,5 +1,5 @@
-//! The sites of copies that no program asks for, inside the network stack and of memory, each made
-//! to count a known number of bytes.
+//! The sites of copies that no program asks for, inside the network stack and of memory, made to count
+//! a known number of bytes; only those that duplicate whole buffers could not be made to.
 
 use std::{
     arch::asm,

@@ -7,9 +7,12 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use crate::setup;
 use crate::vm::kernel::{KernelSpec, UnknownKernel};
 
-/// Every kernel of the set-up, and these: what is not exact about a counter shows where the kernel
-/// may be preempted anywhere.
-const VARIANTS: [&str; 1] = ["6.12+preempt=full"];
+/// Besides every kernel of the set-up. What is not exact about a counter shows where the kernel may
+/// be preempted anywhere.
+const PREEMPTIBLE: &str = "6.12+preempt=full";
+
+/// The tests that match the second need a machine that serves no other: here every device bounces.
+const FOR_ONE_TEST: (&str, &str) = ("6.12+swiotlb=force", "a_device_that_bounces");
 
 /// The word for all of them.
 pub(crate) const ALL: &str = "all";
@@ -20,6 +23,8 @@ pub(crate) struct Boot {
     pub(crate) kernel: KernelSpec,
     /// For the kernel's command line; empty where there is nothing to add.
     pub(crate) arguments: String,
+    /// Only tests whose names match; all if `None`.
+    pub(crate) only: Option<&'static str>,
 }
 
 /// What one word of `--kernels` stands for.
@@ -34,8 +39,12 @@ impl Choice {
 
     fn parse(text: &OsStr) -> Result<Self, UnknownKernel> {
         if text == ALL {
-            let words = setup::KERNELS.iter().chain(&VARIANTS).map(OsStr::new);
-            return words.map(Boot::parse).collect::<Result<_, _>>().map(Self);
+            let words = setup::KERNELS.iter().copied().chain([PREEMPTIBLE]);
+            let mut boots =
+                words.map(|word| Boot::parse(word.as_ref())).collect::<Result<Vec<_>, _>>()?;
+            let (machine, only) = FOR_ONE_TEST;
+            boots.push(Boot { only: Some(only), ..Boot::parse(machine.as_ref())? });
+            return Ok(Self(boots));
         }
         Boot::parse(text).map(|boot| Self(vec![boot]))
     }
@@ -45,7 +54,7 @@ impl Boot {
     /// Reads `KERNEL[+ARGUMENT]…`. The path of a kernel may have a `+` of its own.
     fn parse(text: &OsStr) -> Result<Self, UnknownKernel> {
         let unknown = match KernelSpec::parse(text) {
-            Ok(kernel) => return Ok(Self { kernel, arguments: String::new() }),
+            Ok(kernel) => return Ok(Self { kernel, arguments: String::new(), only: None }),
             Err(unknown) => unknown,
         };
         let Some((kernel, argument)) = text.to_str().and_then(|text| text.rsplit_once('+')) else {
@@ -70,14 +79,16 @@ mod tests {
 
     fn boot(kernel: &str, arguments: &str) -> Boot {
         let kernel = KernelSpec::parse(kernel.as_ref()).unwrap();
-        Boot { kernel, arguments: arguments.into() }
+        Boot { kernel, arguments: arguments.into(), only: None }
     }
 
     #[test]
-    fn all_is_every_kernel_and_the_preemptible_one() {
+    fn all_is_every_kernel_the_preemptible_one_and_one_that_bounces() {
         let expected = [("5.10", ""), ("6.1", ""), ("6.12", ""), ("7.3", "")];
         let mut expected = expected.map(|(kernel, arguments)| boot(kernel, arguments)).to_vec();
         expected.push(boot("6.12", "preempt=full"));
+        let bounces = boot("6.12", "swiotlb=force");
+        expected.push(Boot { only: Some("a_device_that_bounces"), ..bounces });
         assert_eq!(parse("all"), expected);
     }
 

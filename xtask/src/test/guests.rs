@@ -61,13 +61,15 @@ pub(super) struct Prepared {
     guest: Guest,
     /// As in [`Boot`].
     arguments: String,
+    /// As in [`Boot`].
+    only: Option<&'static str>,
 }
 
 impl Prepared {
     /// Makes what `boot` needs ready.
     pub(super) fn new(boot: &Boot) -> Result<Self> {
         let guest = Guest::prepare(&boot.kernel, None, false)?;
-        Ok(Self { guest, arguments: boot.arguments.clone() })
+        Ok(Self { guest, arguments: boot.arguments.clone(), only: boot.only })
     }
 
     fn name(&self) -> String {
@@ -121,6 +123,7 @@ fn lanes(cores: usize, processors: usize, available_mib: u64) -> usize {
 fn run_tests(prepared: &Prepared, programs: &Programs, runner: &[OsString]) -> Result<TestRun> {
     let to = |host: &Path, guest: &str| Transfer { host: host.to_owned(), guest: guest.into() };
     let mut argv = vec![OsString::from(TESTS_PATH), "--test-threads=1".into()];
+    argv.extend(prepared.only.map(OsString::from));
     argv.extend_from_slice(runner);
     let mut setting = vec![OsString::from(format!("ZC={ZC_PATH}"))];
     setting.extend(env::var(SEED).ok().map(|seed| format!("{SEED}={seed}").into()));

@@ -1,6 +1,9 @@
 //! Memory of this process for tests of page faults.
 
-use std::{fs::File, os::fd::AsRawFd};
+use std::{
+    fs::File,
+    os::fd::{AsRawFd, BorrowedFd},
+};
 
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, mmap_anonymous, munmap};
 
@@ -25,6 +28,31 @@ impl Mapping {
         let start =
             unsafe { mmap(std::ptr::null_mut(), pages * PAGE, prot, flags, file, 0) }.unwrap();
         Self(start, pages * PAGE).small()
+    }
+
+    /// Where the kernel can place pages that `socket` receives (`tcp_mmap`, net/ipv4/tcp.c).
+    pub(crate) fn of_socket(socket: BorrowedFd<'_>, pages: usize) -> Self {
+        let (prot, flags) = (ProtFlags::READ, MapFlags::SHARED);
+        // SAFETY: a new mapping at an address of the kernel's choice.
+        let start =
+            unsafe { mmap(std::ptr::null_mut(), pages * PAGE, prot, flags, socket, 0) }.unwrap();
+        Self(start, pages * PAGE)
+    }
+
+    pub(crate) fn address(&self) -> u64 {
+        self.0.addr() as u64
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.1
+    }
+
+    /// What it holds now, from its start on; only where it has pages.
+    pub(crate) fn content(&self, length: usize) -> Vec<u8> {
+        assert!(length <= self.1);
+        let start = self.0.cast::<u8>();
+        // SAFETY: inside the mapping, which is readable where it has pages.
+        (0..length).map(|i| unsafe { start.wrapping_add(i).read_volatile() }).collect()
     }
 
     fn small(self) -> Self {

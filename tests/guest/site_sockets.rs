@@ -2,9 +2,9 @@
 
 use std::{
     fs::{self, File},
-    io::{IoSlice, Read, Write},
+    io::{self, IoSlice, Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket},
-    os::fd::AsFd,
+    os::fd::{AsFd, AsRawFd},
     thread,
 };
 
@@ -14,6 +14,7 @@ use rustix::{
         AddressFamily, MMsgHdr, RecvFlags, SendAncillaryBuffer, SendFlags, SocketType, ipproto,
         recv, send, sendmmsg, sendmsg, sendto, socket,
     },
+    pipe::{SpliceFlags, pipe, splice},
 };
 use zc::measure::sockopt;
 use zc_common::{
@@ -23,6 +24,7 @@ use zc_common::{
 
 use crate::{
     counting::{Counter, Passed, counting},
+    mapping::{Mapping, PAGE},
     support::{mtu, scratch},
 };
 
@@ -274,4 +276,71 @@ fn msg_zerocopy_over_loopback_is_copied_once_inside_the_kernel() {
     let copied = counted.bytes(Site::SkbCopyUbufs, Paged);
     assert_eq!(copied, BYTES as u64, "of the machine's: {:?}", counted.machine.sites);
     assert_eq!(passed(Site::SimpleCopyToIter), BYTES as u64);
+}
+
+/// `struct tcp_zerocopy_receive` up to what the oldest kernels know of it
+/// (include/uapi/linux/tcp.h).
+#[repr(C)]
+#[derive(Debug)]
+struct ZerocopyReceive {
+    address: u64,
+    length: u32,
+    recv_skip_hint: u32,
+}
+
+/// Maps the next whole pages that `socket` received to where it is mapped, and says how many bytes
+/// that were and how many the socket has before the next such pages.
+fn map_received(socket: &TcpStream, at: &Mapping) -> (usize, usize) {
+    let mut request = ZerocopyReceive {
+        address: at.address(),
+        length: u32::try_from(at.len()).unwrap(),
+        recv_skip_hint: 0,
+    };
+    let mut size = libc::socklen_t::try_from(size_of_val(&request)).unwrap();
+    // SAFETY: the kernel reads and writes the structure, and replaces pages of the mapping, which
+    // nothing refers to meanwhile.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_ZEROCOPY_RECEIVE,
+            (&raw mut request).cast(),
+            &raw mut size,
+        )
+    };
+    assert_eq!(result, 0, "{}", io::Error::last_os_error());
+    (request.length as usize, request.recv_skip_hint as usize)
+}
+
+/// A pipe's own pages, handed to the socket by splice, are whole ones of nobody's: the receiver gets
+/// them mapped. The rest it has to read.
+#[test]
+fn received_pages_are_mapped_not_copied() {
+    let (near, mut far) = tcp();
+    let (out, into) = pipe().unwrap();
+    let mut into = File::from(into);
+    let payload: Vec<u8> = (1..=8).flat_map(|page| [page; PAGE]).collect();
+    let (mut mapped, mut read) = (0, 0);
+    let mapping = Mapping::of_socket(far.as_fd(), payload.len() / PAGE);
+    let counted = counting(|counter| {
+        counter.count(|| {
+            into.write_all(&payload).unwrap();
+            let moved = splice(&out, None, &near, None, payload.len(), SpliceFlags::empty());
+            assert_eq!(moved.unwrap(), payload.len());
+            (mapped, read) = (0, 0);
+            while mapped + read < payload.len() {
+                let (length, skip) = map_received(&far, &mapping);
+                let there = &payload[mapped + read..][..length];
+                assert_eq!(mapping.content(length), there);
+                mapped += length;
+                let mut rest = vec![0; skip.min(payload.len() - mapped - read)];
+                far.read_exact(&mut rest).unwrap();
+                assert_eq!(rest, payload[mapped + read..][..rest.len()]);
+                read += rest.len();
+            }
+        })
+    });
+    assert!(mapped >= PAGE, "{mapped} mapped, {read} read");
+    assert_eq!(counted.bytes(Site::TcpZerocopyReceive, NoIter), mapped as u64);
+    assert_eq!(counted.bytes(Site::SimpleCopyToIter, User), read as u64);
 }

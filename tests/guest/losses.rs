@@ -88,6 +88,7 @@ fn owners_of_sockets_that_the_table_has_no_room_for_are_forgotten() {
 fn skipped_programs_are_told_and_counted() {
     const THREADS: u64 = 8;
     const READS: u64 = 4000;
+    const TIME: Duration = Duration::from_secs(60);
     needs!(needs::preemption());
     let folder = scratch();
     let path = folder.path().join("file");
@@ -111,17 +112,17 @@ fn skipped_programs_are_told_and_counted() {
         let seen = counted.samples[&own()].sites[&(Site::FilemapRead, IterClass::User)];
         assert_eq!(seen.calls + skipped, THREADS * READS);
         assert_eq!(seen.bytes, seen.calls);
-        if skipped > 0 || start.elapsed() > Duration::from_secs(60) {
+        if skipped > 0 || start.elapsed() > TIME {
             break (counted, skipped);
         }
     };
     drop(engine);
     nothing_left_behind();
-    needs!(if skipped > 0 {
-        Ok(())
-    } else {
-        Err("in a minute of reads by 8 threads no program was skipped".to_owned())
-    });
+    if needs::full_preemption().is_err() {
+        // A lazy kernel preempts a task only where it has run for a tick.
+        needs!(if skipped > 0 { Ok(()) } else { Err(format!("nothing was skipped in {TIME:?}")) });
+    }
+    assert!(skipped > 0, "nothing was skipped in {TIME:?}");
     assert!(!counted.loss.is_none());
     let reasons = counted.loss.reasons().join("; ");
     assert!(reasons.contains("counts of filemap_read were lost to nested probes"), "{reasons}");

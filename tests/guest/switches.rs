@@ -2,9 +2,13 @@
 //! kernel keeps by itself.
 
 use std::{
+    collections::BTreeMap,
     fs,
     hint::spin_loop,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        LazyLock,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -23,7 +27,7 @@ use crate::{
     counting::counting,
     devices::cold_file,
     mapping::Mapping,
-    needs::{self, needs},
+    needs,
     support::{lab, nothing_left_behind, run, stdout},
 };
 
@@ -46,13 +50,22 @@ fn engine() -> Engine {
     Engine::new(probes)
 }
 
-/// Interrupts of all the kinds that zc counts, on all CPUs since boot (Documentation/filesystems/
-/// proc.rst). `TLB` says what some of the `CAL` were for.
+/// Whether zc can count the interrupts of devices: on 5.10 their entry is inlined.
+fn devices_are_seen() -> bool {
+    // Reading the names of all functions takes many interrupts' time.
+    static SEEN: LazyLock<bool> = LazyLock::new(|| needs::function("__common_interrupt").is_ok());
+    *SEEN
+}
+
+/// Interrupts of all the kinds that zc counts here, on all CPUs since boot (Documentation/
+/// filesystems/proc.rst); those of devices have numbers. `TLB` says what some of the `CAL` were for.
 fn interrupts_since_boot() -> u64 {
+    let devices = devices_are_seen();
     let text = fs::read_to_string("/proc/interrupts").unwrap();
     let cpus = text.lines().next().unwrap().split_whitespace().count();
     let counted = |name: &str| {
-        name.parse::<u32>().is_ok() || ["LOC", "IWI", "RES", "CAL", "HYP", "HVS"].contains(&name)
+        (devices && name.parse::<u32>().is_ok())
+            || ["LOC", "IWI", "RES", "CAL", "HYP", "HVS"].contains(&name)
     };
     let lines = text.lines().skip(1).filter_map(|line| line.trim().split_once(':'));
     lines
@@ -75,13 +88,9 @@ fn spin() {
     }
 }
 
-#[test]
-fn every_interrupt_is_counted_once() {
-    // 5.10 has it inlined, and there interrupts from devices are not observed.
-    needs!(needs::function("__common_interrupt"));
-    let own = Group::traced(1).unwrap();
-    let mut engine = engine();
-    engine.watch(getpid().as_raw_nonzero().get().cast_unsigned(), own).unwrap();
+/// Counts the interrupts of a while. The kernel's own count is read before and after each edge of
+/// it, and the number has to be between; `None` where the edges were too wide to say much.
+fn count_interrupts(engine: &mut Engine, own: Group) -> Option<BTreeMap<Group, Sample>> {
     let outer = interrupts_since_boot();
     engine.arm(&[own, Group::MACHINE]).unwrap();
     let inner = interrupts_since_boot();
@@ -96,12 +105,25 @@ fn every_interrupt_is_counted_once() {
     // Each other CPU may have been in the middle of one at either edge.
     let others = thread::available_parallelism().unwrap().get() as u64 - 1;
     assert!(inner <= sum + others && sum <= outer + others, "{inner} <= {sum} <= {outer}");
-    assert!(outer - inner < 100 && inner > 100, "a narrow bracket: {inner} to {outer}");
+    assert!(inner > 20);
+    (outer - inner < 100).then_some(counted)
+}
+
+#[test]
+fn every_interrupt_is_counted_once() {
+    let own = Group::traced(1).unwrap();
+    let mut engine = engine();
+    engine.watch(getpid().as_raw_nonzero().get().cast_unsigned(), own).unwrap();
+    devices_are_seen();
+    // On a busy host the guest's clock goes on while the guest does not.
+    let counted = (0..5).find_map(|_| count_interrupts(&mut engine, own));
+    let counted = counted.expect("narrow edges once in five times");
     let kind = |kind: Interrupt| {
         let by = counted.values().map(|sample| sample.meters.interrupts[kind as usize]);
         by.map(|by| by.user + by.kernel).sum::<u64>()
     };
-    assert!(kind(Interrupt::Timer) > 0 && kind(Interrupt::Device) > 0);
+    assert!(kind(Interrupt::Timer) > 0);
+    assert_eq!(kind(Interrupt::Device) > 0, devices_are_seen());
 }
 
 #[test]
@@ -249,7 +271,7 @@ fn context_switches_are_those_that_the_scheduler_counts() {
 fn the_lab_names_every_cause_and_adds_them_up() {
     let (status, report) = lab(&["read-send", "--size", "16M"]);
     assert_eq!(status, 0);
-    let whole = needs::function("__common_interrupt").is_ok();
+    let whole = devices_are_seen();
     assert_eq!(report.completeness.unmetered.is_empty(), whole, "{:?}", report.completeness);
     for side in report.styles.iter().flat_map(|style| [&style.sender, &style.receiver]) {
         let causes = &side.mode_switches_by_cause;

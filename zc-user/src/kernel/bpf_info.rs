@@ -11,6 +11,10 @@ use aya_obj::generated::{bpf_attr, bpf_cmd, bpf_prog_info};
 /// (`recursion_misses` of `struct bpf_prog_info`, Linux 5.12): each is a lost count.
 ///
 /// `Ok(None)` where the kernel does not report it.
+///
+/// # Errors
+/// The kernel's answer to `BPF_OBJ_GET_INFO_BY_FD` (bpf(2)): `EINVAL` when `program` is no BPF
+/// object.
 pub fn recursion_misses(program: BorrowedFd<'_>) -> io::Result<Option<u64>> {
     const END: usize = std::mem::offset_of!(bpf_prog_info, recursion_misses) + size_of::<u64>();
     // SAFETY: a plain C struct for which all-zero bytes are valid, and what the call expects.

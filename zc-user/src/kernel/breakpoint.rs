@@ -33,8 +33,12 @@ pub struct Breakpoint(OwnedFd);
 impl Breakpoint {
     /// Opens one at a kernel `address`, not counting yet (perf_event_open(2)).
     ///
-    /// `ENOSPC`: all registers are taken. `EPERM`: the kernel wants CAP_SYS_ADMIN for a breakpoint
-    /// in its own code (`hw_breakpoint_parse`, kernel/events/hw_breakpoint.c).
+    /// # Errors
+    /// The kernel's. `ENOSPC`: all registers are taken. `EPERM`: it wants CAP_SYS_ADMIN for a
+    /// breakpoint in its own code (`hw_breakpoint_parse`, kernel/events/hw_breakpoint.c). `EACCES`:
+    /// kernel.perf_event_paranoid wants CAP_PERFMON. `EINVAL`: the code at `address` is on the
+    /// blacklist of kprobes (`arch_build_bp_info`, arch/x86/kernel/hw_breakpoint.c). `ESRCH`: no
+    /// such thread.
     pub fn open(address: u64, scope: Scope) -> io::Result<Self> {
         // SAFETY: a plain C struct for which all-zero bytes are valid.
         let mut attr: perf_event_attr = unsafe { std::mem::zeroed() };
@@ -74,12 +78,19 @@ impl Breakpoint {
     }
 
     /// Runs `program`, of type `BPF_PROG_TYPE_PERF_EVENT`, at each hit, and starts counting.
+    ///
+    /// # Errors
+    /// The kernel's (`perf_event_set_bpf_handler`, kernel/events/core.c): `EINVAL` when `program`
+    /// is of another type, `EEXIST` when this breakpoint runs one already.
     pub fn start(&self, program: BorrowedFd<'_>) -> io::Result<()> {
         self.ioctl(PERF_EVENT_IOC_SET_BPF, program.as_raw_fd())?;
         self.ioctl(PERF_EVENT_IOC_ENABLE, 0)
     }
 
     /// How often it hit, children included, as the kernel counts without any program.
+    ///
+    /// # Errors
+    /// When it lost its register, and with it hits; else the kernel's of read(2).
     pub fn hits(&self) -> io::Result<u64> {
         let mut count = [0; 8];
         // A pinned event in error reads as the end of a file.
@@ -99,6 +110,9 @@ impl Breakpoint {
 
 /// How many breakpoints the calling thread could have at kernel addresses now, at most
 /// [`REGISTERS`]; an error where it may not have any. `address` is any executable one.
+///
+/// # Errors
+/// Those of [`Breakpoint::open`], but for `ENOSPC`, which ends the count.
 pub fn free_registers(address: u64) -> io::Result<usize> {
     let mut open = Vec::new();
     while open.len() < REGISTERS {

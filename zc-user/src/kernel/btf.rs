@@ -61,11 +61,19 @@ struct Header {
 
 impl Btf {
     /// Reads the running kernel's BTF, remembering the types and functions called `wanted`.
+    ///
+    /// # Errors
+    /// [`BtfError::Unreadable`] when [`VMLINUX`] cannot be read, as in a kernel built without BTF;
+    /// else those of [`Btf::parse`].
     pub fn from_kernel(wanted: &HashSet<&str>) -> Result<Self, BtfError> {
         Self::parse(std::fs::read(VMLINUX)?, wanted)
     }
 
     /// The same from bytes.
+    ///
+    /// # Errors
+    /// [`BtfError::Malformed`] when the bytes are cut short, are no BTF, or hold a kind of type
+    /// that is newer than this reader.
     pub fn parse(data: Vec<u8>, wanted: &HashSet<&str>) -> Result<Self, BtfError> {
         let mut btf = Self { data, strings: 0, types: vec![0], named: HashMap::new() };
         if btf.u32(0)? & 0xffff != u32::from(MAGIC) {
@@ -98,6 +106,9 @@ impl Btf {
     }
 
     /// Number of parameters of the kernel function `name`; `None` when there is no such function.
+    ///
+    /// # Errors
+    /// [`BtfError::Malformed`] when the function's type is no prototype, or is not there.
     pub fn params(&self, name: &str) -> Result<Option<u32>, BtfError> {
         let Some(&at) = self.named.get(&(KIND_FUNC, name.to_owned())) else {
             return Ok(None);
@@ -110,6 +121,10 @@ impl Btf {
     }
 
     /// Byte offset of `member` in `struct name`, also inside anonymous members.
+    ///
+    /// # Errors
+    /// [`BtfError::Missing`] when the kernel has no such struct or member, or the struct was not
+    /// among those wanted; [`BtfError::Malformed`] when a member's name or type is not there.
     pub fn offset(&self, name: &str, member: &str) -> Result<u32, BtfError> {
         let missing = || BtfError::Missing(format!("struct {name} with a member {member}"));
         let at = *self.named.get(&(KIND_STRUCT, name.to_owned())).ok_or_else(missing)?;
@@ -118,6 +133,9 @@ impl Btf {
     }
 
     /// Bytes of `struct name`.
+    ///
+    /// # Errors
+    /// [`BtfError::Missing`] when the kernel has no such struct, or it was not among those wanted.
     pub fn size_of(&self, name: &str) -> Result<u32, BtfError> {
         let missing = || BtfError::Missing(format!("struct {name}"));
         let at = *self.named.get(&(KIND_STRUCT, name.to_owned())).ok_or_else(missing)?;
@@ -125,6 +143,10 @@ impl Btf {
     }
 
     /// The enumerators of `enum name`.
+    ///
+    /// # Errors
+    /// [`BtfError::Missing`] when the kernel has no such enum, or it was not among those wanted;
+    /// [`BtfError::Malformed`] when an enumerator or its name is not there.
     pub fn enumerators(&self, name: &str) -> Result<Vec<(&str, u32)>, BtfError> {
         let at = *self
             .named

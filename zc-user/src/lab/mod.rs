@@ -82,6 +82,9 @@ pub fn steps(options: &Options) -> u64 {
 }
 
 /// Makes or opens the payload that `options` ask for.
+///
+/// # Errors
+/// Those of [`Payload::open`] where a file was given, else those of [`Payload::make`].
 pub fn payload(options: &Options) -> Result<Payload, PayloadError> {
     match &options.file {
         Some(path) => Payload::open(path, options.size),
@@ -90,6 +93,11 @@ pub fn payload(options: &Options) -> Result<Payload, PayloadError> {
 }
 
 /// Runs everything.
+///
+/// # Errors
+/// An [`AttachError`] when nothing can be counted, those of [`calibrate`], and the first fault in a
+/// style's runs, as a worker that ended early. Once `running` was stopped, a fault only ends the
+/// report after the styles that are done, if any is.
 pub fn run(
     options: &Options,
     payload: &Payload,

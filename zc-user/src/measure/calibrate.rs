@@ -57,6 +57,10 @@ pub struct Findings {
 }
 
 /// Runs the known transfers, with `payload` as the file, counted in `group`.
+///
+/// # Errors
+/// When a transfer cannot be made, the counters cannot be read, or a pread(2) was not counted as it
+/// was made. A site that counts wrong is a finding, not an error.
 pub fn calibrate(engine: &mut Engine, payload: &Payload, group: Group) -> Result<Findings> {
     let pair = Pair::new().context("calibration: no TCP connection over loopback")?;
     let ways = Ways::of(&engine.probes().sites);

@@ -79,6 +79,9 @@ impl<'a> LeafWindow<'a> {
     }
 
     /// What was counted, once it is closed.
+    ///
+    /// # Errors
+    /// When it was never closed.
     pub fn counted(self) -> Result<CountedLeaves> {
         self.counted.context("the run was not counted")
     }

@@ -98,6 +98,9 @@ impl Engine {
 
     /// Puts process `pid`, and whatever it starts from now on, into `group`; [`Group::MACHINE`]
     /// ends that.
+    ///
+    /// # Errors
+    /// When `pid` is [`PID_SLOTS`] or more, and those of [`Probes::set_group`].
     pub fn watch(&mut self, pid: u32, group: Group) -> Result<()> {
         if pid >= PID_SLOTS {
             return Err(anyhow!("process id {pid} is out of range"));
@@ -106,12 +109,18 @@ impl Engine {
     }
 
     /// Starts counting for `groups`.
+    ///
+    /// # Errors
+    /// When the kernel does not let a counter be read or the switch be set.
     pub fn arm(&mut self, groups: &[Group]) -> Result<()> {
         self.before = Some(self.snapshot(groups)?);
         self.set_armed(1)
     }
 
     /// Stops counting and gives what was counted since [`Engine::arm`], by group.
+    ///
+    /// # Errors
+    /// When nothing was armed, or as for [`Engine::arm`].
     pub fn disarm(&mut self) -> Result<BTreeMap<Group, Sample>> {
         self.set_armed(0)?;
         self.probes.log.flush();

@@ -35,6 +35,9 @@ impl<'a> Window<'a> {
     }
 
     /// What was counted, once it is closed.
+    ///
+    /// # Errors
+    /// When it was never closed.
     pub fn counted(self) -> Result<Counted> {
         self.counted.context("the run was not counted")
     }

@@ -140,11 +140,17 @@ impl Default for Options<'_> {
 impl Probes {
     /// Loads and attaches the tracepoints and every site but `disabled`. A site that cannot be
     /// attached is recorded and the rest goes on.
+    ///
+    /// # Errors
+    /// Those of [`Probes::attach_with`].
     pub fn attach(disabled: &[Site]) -> Result<Self, AttachError> {
         Self::attach_with(&Options { disabled, ..Options::default() })
     }
 
     /// The same with tables of other sizes.
+    ///
+    /// # Errors
+    /// [`AttachError`]; a refused program is one only when it is a tracepoint's or `set_group`.
     pub fn attach_with(options: &Options<'_>) -> Result<Self, AttachError> {
         check_permission()?;
         let mut resolved = resolve()?;
@@ -166,12 +172,18 @@ impl Probes {
     }
 
     /// Loads and attaches a raw tracepoint only: all that the boundary tier needs.
+    ///
+    /// # Errors
+    /// [`AttachError::Object`] or [`AttachError::Essential`], also where permission is missing.
     pub fn try_raw_tracepoint() -> Result<(), AttachError> {
         let mut ebpf = loader::without_btf().load(OBJECT).map_err(Box::new)?;
         attach_essential_raw(&mut ebpf, "raw_sys_exit", "sys_exit")
     }
 
     /// Puts process `pid` into the group with this number; 0 for none.
+    ///
+    /// # Errors
+    /// [`ProgramError::SyscallError`] when the kernel does not run it (`BPF_PROG_TEST_RUN`).
     pub fn set_group(&mut self, pid: u32, group: u8) -> Result<(), ProgramError> {
         let program = self.ebpf.program_mut(SET_GROUP).ok_or(ProgramError::NotLoaded)?;
         let program: &mut RawTracePoint = program.try_into()?;
@@ -181,6 +193,9 @@ impl Probes {
     }
 
     /// Skipped runs of every loaded program since loading.
+    ///
+    /// # Errors
+    /// Those of [`bpf_info::recursion_misses`].
     pub fn recursion_misses(&self) -> Result<Misses, std::io::Error> {
         if !self.skips_nested {
             return Ok(Misses::Never);
@@ -199,6 +214,9 @@ impl Probes {
 }
 
 /// Whether this process may trace at all.
+///
+/// # Errors
+/// [`AttachError::Permission`], with the capabilities that are missing.
 pub fn check_permission() -> Result<(), AttachError> {
     match Caps::of_self().missing() {
         Some(missing) => Err(AttachError::Permission(missing)),
@@ -207,6 +225,9 @@ pub fn check_permission() -> Result<(), AttachError> {
 }
 
 /// Whether every byte that does `job` is seen, given the sites' `statuses`; otherwise why not.
+///
+/// # Errors
+/// The first of its sites that is not relied on and why, or that this kernel has none.
 pub fn sees(statuses: &[Status], job: Job) -> Result<(), String> {
     let mut attached = false;
     let mut names: Vec<&str> = Vec::new();

@@ -105,6 +105,10 @@ pub struct AuditPlan {
 
 /// Finds the leaves and loads their programs into `probes`: as kprobes where the kernel takes them,
 /// else as breakpoints, dealt out to the free registers.
+///
+/// # Errors
+/// [`AuditError::Absent`] when a leaf that an audit needs is not there, [`AuditError::Neither`]
+/// when the kernel takes neither kprobes nor breakpoints.
 pub fn prepare(probes: &mut Probes) -> Result<AuditPlan, AuditError> {
     let found = find(probes.page_leaves_copy)?;
     // Losses that nobody tells of would leave every audit incomplete.
@@ -135,6 +139,9 @@ pub fn prepare(probes: &mut Probes) -> Result<AuditPlan, AuditError> {
 
 /// Puts a kprobe on all `leaves` or, when the kernel refuses one, on none: the error is then the
 /// kernel's, in a line.
+///
+/// # Errors
+/// The first leaf that the kernel refused, and its answer.
 pub fn attach_kprobes(ebpf: &mut Ebpf, leaves: &[Found]) -> Result<(), String> {
     for (number, found) in leaves.iter().enumerate() {
         let program = Method::Kprobe.program(found.entry);
@@ -193,12 +200,22 @@ pub struct Watch {
 
 impl Watch {
     /// How often it was hit, by the kernel's own count.
+    ///
+    /// # Errors
+    /// [`AuditError::Refused`] when the breakpoint lost its register or cannot be read.
     pub fn hits(&self) -> Result<u64, AuditError> {
         self.breakpoint.hits().map_err(|error| AuditError::refused(self.function, error))
     }
 }
 
 /// Sets breakpoints on `leaves` in every thread of each process, and in what those start from now on.
+///
+/// # Errors
+/// [`AuditError::Threads`] when a process is gone, [`AuditError::Hidden`] when a leaf has no
+/// address, [`AuditError::Program`] when its program was not loaded before ([`prepare`]). By the
+/// kernel's answer to a breakpoint: [`AuditError::NoRegister`] for `ENOSPC`,
+/// [`AuditError::Permission`] for `EPERM`, [`AuditError::Refused`] for any other, as `ESRCH` when a
+/// thread ended.
 pub fn watch(
     ebpf: &Ebpf,
     leaves: &[Found],

@@ -199,6 +199,10 @@ pub struct Absent(String);
 
 /// Looks the leaves up. `page_leaves_copy` says which way the running kernel's `copy_page_` functions
 /// work (see [`super::resolve::Resolved`]); where they only call others they are left out.
+///
+/// # Errors
+/// [`Absent`] with the names of the first leaf that an audit needs and `/proc/kallsyms` lacks; all
+/// are lacking where that cannot be read.
 pub fn find(page_leaves_copy: bool) -> Result<Vec<Found>, Absent> {
     let names: Vec<_> = LEAVES.iter().flat_map(|row| row.functions).copied().collect();
     let addresses = symbol_addresses(&names);

@@ -240,6 +240,9 @@ pub fn tracepoints() -> impl Iterator<Item = &'static str> {
 
 /// Fills in what the meters need to know of the kernel, and says by row of [`METERS`] why it
 /// cannot be attached, if so.
+///
+/// # Errors
+/// [`BtfError::Malformed`] of a function's type; what is missing is said by row.
 pub fn resolve(btf: &Btf, layout: &mut Layout) -> Result<Vec<Option<Status>>, BtfError> {
     let switches = switches(btf, layout).err();
     let block_io = block_io(btf, layout).err();
@@ -319,6 +322,9 @@ pub fn attach(ebpf: &mut Ebpf, btf: &AyaBtf, unavailable: &[Option<Status>]) -> 
 }
 
 /// Whether `number` is counted whole, given the meters' `statuses`; otherwise why not.
+///
+/// # Errors
+/// The first row that counts it and is not attached though this machine needs it, and why.
 pub fn measures(statuses: &[Status], number: Number) -> Result<(), String> {
     for (row, status) in METERS.iter().zip(statuses).filter(|(row, _)| row.number == number) {
         match status {

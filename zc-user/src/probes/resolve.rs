@@ -55,6 +55,10 @@ pub struct Resolved {
 }
 
 /// Looks everything up in `/sys/kernel/btf/vmlinux`.
+///
+/// # Errors
+/// Those of [`Btf::from_kernel`] and [`Btf::slim`], and [`BtfError::Missing`] when the kernel lacks
+/// a field that the programs read, or the iterator types. An absent function is no error.
 pub fn resolve() -> Result<Resolved, BtfError> {
     // What aya looks a tracepoint up by.
     let typed = TYPED_TRACEPOINTS.map(|(_, name)| name).into_iter().chain(meters::tracepoints());

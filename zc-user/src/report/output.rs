@@ -26,6 +26,10 @@ pub enum Output {
 
 impl Output {
     /// Opens `path`, or stdout where there is none.
+    ///
+    /// # Errors
+    /// When no file can be made in the folder of `path`, or the device or pipe there cannot be
+    /// opened for writing.
     pub fn open(path: Option<&Path>) -> Result<Self> {
         let Some(path) = path else { return Ok(Self::Stdout) };
         let what = || {
@@ -46,6 +50,10 @@ impl Output {
     }
 
     /// Writes the report.
+    ///
+    /// # Errors
+    /// When not all of it could be written (`ENOSPC`), or the draft could not take its mode or
+    /// name. A reader that left (`EPIPE`) is no error.
     pub fn write(self, report: &str) -> Result<()> {
         match self {
             Self::Stdout => finish(io::stdout().lock(), report),

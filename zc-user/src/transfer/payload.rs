@@ -92,6 +92,12 @@ pub struct Payload {
 
 impl Payload {
     /// The first `size` bytes of the file at `path`; all of it by default.
+    ///
+    /// # Errors
+    /// [`PayloadError::Open`], [`NotRegular`](PayloadError::NotRegular),
+    /// [`Empty`](PayloadError::Empty) or [`TooSmall`](PayloadError::TooSmall) for the file,
+    /// [`InMemory`](PayloadError::InMemory) or [`Unknown`](PayloadError::Unknown) for its file
+    /// system, [`Read`](PayloadError::Read) when it cannot be read.
     pub fn open(path: &Path, size: Option<u64>) -> Result<Self, PayloadError> {
         let owned = || path.to_path_buf();
         // Asked before opening: opening a pipe would wait for its other end.
@@ -113,6 +119,11 @@ impl Payload {
     }
 
     /// A new unlinked file of `size` bytes in `folder`, or where temporary files go.
+    ///
+    /// # Errors
+    /// [`PayloadError::Make`] when the folder takes no file or has no room for it,
+    /// [`InMemory`](PayloadError::InMemory) or [`Unknown`](PayloadError::Unknown) for its file
+    /// system, [`Read`](PayloadError::Read) when it cannot be read back.
     pub fn make(folder: Option<&Path>, size: u64) -> Result<Self, PayloadError> {
         let folder = folder.map_or_else(default_folder, Path::to_path_buf);
         let make = |source| PayloadError::Make { folder: folder.clone(), size, source };
@@ -133,6 +144,10 @@ impl Payload {
     }
 
     /// Drops this file, and no other, from the page cache (posix_fadvise(2)).
+    ///
+    /// # Errors
+    /// [`PayloadError::Read`] when the kernel refuses to write the file back, to drop its pages, to
+    /// tell which remain, or to send the packets that free sent ones. Pages that stay are no error.
     pub fn make_cold(&self) -> Result<(), PayloadError> {
         // Dirty pages are not dropped.
         fsync(&self.file).map_err(io::Error::from)?;

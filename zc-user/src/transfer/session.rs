@@ -178,11 +178,17 @@ fn describe(status: ExitStatus) -> String {
 /// What is done around a run, while both workers are stopped.
 pub trait Window {
     /// Just before it.
+    ///
+    /// # Errors
+    /// What keeps the run from being watched; it then does not take place.
     fn open(&mut self) -> Result<()> {
         Ok(())
     }
 
     /// Just after it.
+    ///
+    /// # Errors
+    /// What was not learned of the run; it then gives no result.
     fn close(&mut self) -> Result<()> {
         Ok(())
     }
@@ -201,6 +207,10 @@ pub struct Session {
 
 impl Session {
     /// Starts both for the given `runs` (bytes each) over loopback `port` (0: any).
+    ///
+    /// # Errors
+    /// When a worker cannot be started, and [`WorkerEnded`] when the receiver gives up before it
+    /// listens, as on a port that is taken. A sender that cannot connect is told by the first run.
     pub fn start(
         style: &Style,
         payload: &Payload,
@@ -234,6 +244,10 @@ impl Session {
     }
 
     /// One run: `window` is opened and closed while both are stopped, on either side of it.
+    ///
+    /// # Errors
+    /// [`WorkerEnded`] when a worker failed or was killed, and of two the one that a signal ended;
+    /// the `window`'s own; a worker that cannot be woken, heard or understood.
     pub fn run(&mut self, window: &mut dyn Window) -> Result<Delivered> {
         self.step(window).map_err(|error| self.first_cause(error))
     }

@@ -40,6 +40,10 @@ pub enum Message {
 }
 
 /// Runs a worker's `work` and reports its failure to process `parent`, which started it.
+///
+/// # Errors
+/// When `parent` is not, or no more, this process's parent; what `work` failed with; where even
+/// that could not be reported, why not.
 pub fn run(parent: i32, work: impl FnOnce() -> Result<()>) -> Result<()> {
     // Nothing is left behind when the parent is killed, also when that was a moment ago.
     set_parent_process_death_signal(Some(Signal::KILL))?;
@@ -50,6 +54,11 @@ pub fn run(parent: i32, work: impl FnOnce() -> Result<()>) -> Result<()> {
 }
 
 /// Sends the file on stdin to `peer`, once for each of `runs` (bytes).
+///
+/// # Errors
+/// When nobody listens at `peer`, there is no memory for a chunk, the file ended early (`ENODATA`
+/// of the style) or cannot be rewound, the kernel refuses a call of the style, or the parent does
+/// not hear.
 pub fn send(style: &Style, peer: SocketAddr, chunk: usize, runs: &[u64]) -> Result<()> {
     let mut file = File::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     let socket = TcpStream::connect(peer).with_context(|| format!("cannot connect to {peer}"))?;
@@ -77,6 +86,10 @@ pub fn send(style: &Style, peer: SocketAddr, chunk: usize, runs: &[u64]) -> Resu
 }
 
 /// Receives once for each of `runs` (bytes) on the loopback `port`; 0 lets the kernel choose.
+///
+/// # Errors
+/// When the port is taken (`EADDRINUSE`) or not to be had, there is no memory for a chunk, the
+/// sender hung up early (`ECONNRESET`), or the parent does not hear.
 pub fn receive_all(port: u16, chunk: usize, runs: &[u64]) -> Result<()> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let listener = TcpListener::bind(address).map_err(|error| match error.kind() {

@@ -16,6 +16,10 @@ const HEADER: u32 = 24;
 
 impl Btf {
     /// The functions and typedefs that were wanted and found, under their ids.
+    ///
+    /// # Errors
+    /// [`BtfError::Slim`] when aya does not take the bytes; zc wrote them, so one of the two is
+    /// wrong.
     pub fn slim(&self) -> Result<aya::Btf, BtfError> {
         Ok(aya::Btf::parse(&self.slim_bytes(), Endianness::Little)?)
     }

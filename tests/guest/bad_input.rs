@@ -54,6 +54,18 @@ fn a_hostile_file_name_does_not_reach_the_terminal() {
     refuse(&["lab", "--file", "/no\x1b[31m\nsuch"], 64, &["/no\\u{1b}[31m\\u{a}such"]);
 }
 
+/// A shell's pattern makes arguments of file names.
+#[test]
+fn a_hostile_option_does_not_reach_the_terminal() {
+    for arguments in [&["lab", "--\x1b]0;x\x07"][..], &["\x1b[2J"]] {
+        let output = run(arguments);
+        let said = stderr(&output);
+        assert_eq!(status(&output), 64, "{said}");
+        assert!(said.starts_with("error: un"), "{said}");
+        assert!(!said.contains(|c: char| c.is_control() && c != '\n'), "{said:?}");
+    }
+}
+
 #[test]
 fn an_unreadable_file() {
     let folder = scratch();
@@ -74,6 +86,7 @@ fn numbers_out_of_range() {
     refuse(&["lab", "--size", "0"], 64, &["--size 0"]);
     refuse(&["lab", "--size", "-1"], 64, &["-1"]);
     refuse(&["lab", "--repeat", "0"], 64, &["--repeat", "0"]);
+    refuse(&["lab", "--repeat", "4294967295"], 64, &["--repeat", "1..=1000"]);
     refuse(&["lab", "--port", "70000"], 64, &["70000", "65535"]);
 }
 

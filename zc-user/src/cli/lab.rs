@@ -1,9 +1,9 @@
 //! `zc lab`: runs the styles and reports.
 
-use std::{num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::anyhow;
-use clap::builder::PossibleValuesParser;
+use clap::{builder::PossibleValuesParser, value_parser};
 use tokio::{
     signal::{
         ctrl_c,
@@ -51,8 +51,8 @@ pub(super) struct Args {
     #[arg(long, default_value = "64K", value_parser = parse_bytes, allow_negative_numbers = true)]
     chunk: u64,
     /// Measured runs of each style
-    #[arg(long, default_value = "1", value_name = "TIMES")]
-    repeat: NonZeroU32,
+    #[arg(long, default_value = "1", value_name = "TIMES", value_parser = value_parser!(u32).range(1..=1000))]
+    repeat: u32,
     /// Drop the payload, and nothing else, from the page cache before each run
     #[arg(long)]
     cold: bool,
@@ -148,7 +148,7 @@ impl Args {
             styles: if chosen.is_empty() { STYLES.iter().collect() } else { chosen },
             size: self.size,
             chunk: self.chunk,
-            repeat: self.repeat.get(),
+            repeat: self.repeat,
             cold: self.cold,
             file: self.file.clone(),
             dir: self.dir.clone(),

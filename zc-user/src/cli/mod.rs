@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, error::ErrorKind};
 
+use crate::report::text::{harmless, one_line};
+
 mod doctor;
 mod hold;
 mod lab;
@@ -91,7 +93,7 @@ fn bad_value(error: &clap::Error) -> Option<String> {
     let said = text.lines().take_while(|line| !line.starts_with("For more")).map(str::trim);
     let line = said.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
     let line = line.strip_prefix("error: ").unwrap_or(&line);
-    Some(crate::report::text::harmless(line))
+    Some(harmless(line))
 }
 
 /// Parses the command line and does what it says.
@@ -103,6 +105,10 @@ pub fn main() -> ExitCode {
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Holds };
             match bad_value(&error) {
                 Some(line) => eprintln!("zc: {line}"),
+                // It repeats arguments, which a shell's pattern may have made of hostile names.
+                None if error.use_stderr() => {
+                    error.to_string().lines().for_each(|line| eprintln!("{}", harmless(line)));
+                }
                 None => drop(error.print()),
             }
             return exit.into();
@@ -119,7 +125,7 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            eprintln!("zc: {}", crate::report::text::one_line(failure.error.as_ref()));
+            eprintln!("zc: {}", one_line(failure.error.as_ref()));
             failure.exit.into()
         }
     }

@@ -47,6 +47,7 @@ fn only_the_boundary([lab, doctor]: &[Output; 2], says: &str) {
     assert_eq!((status(lab), stdout(lab).as_str()), (2, ""), "{said}");
     assert_eq!(said.lines().count(), 1, "not one line: {said}");
     assert!(said.starts_with("zc: ") && said.contains(says), "no {says:?} in {said}");
+    assert!(said.contains("only tier boundary works"), "{said}");
     assert_eq!(status(doctor), 2);
     let report: Value = serde_json::from_str(&stdout(doctor)).unwrap();
     assert_eq!(report["tier"], "boundary", "{report}");
@@ -146,7 +147,7 @@ fn synthetic(structs: &[(&str, &[&str])]) -> Vec<u8> {
 }
 
 /// All structures that are read from.
-const STRUCTS: [(&str, &[&str]); 10] = [
+const STRUCTS: [(&str, &[&str]); 11] = [
     ("iov_iter", &["iter_type", "count"]),
     ("msghdr", &["msg_iter"]),
     ("sk_buff", &["len", "data_len", "sk", "cb", "head", "end"]),
@@ -157,6 +158,7 @@ const STRUCTS: [(&str, &[&str]); 10] = [
     ("task_struct", &["tgid"]),
     ("bpf_prog", &["active"]),
     ("kiocb", &["ki_flags"]),
+    ("file", &["f_flags"]),
 ];
 
 #[test]

@@ -128,6 +128,20 @@ fn skipped_programs_are_told_and_counted() {
     assert!(reasons.contains("counts of filemap_read were lost to nested probes"), "{reasons}");
 }
 
+/// A site that is left out counts nothing, and is no fault of those around it.
+#[test]
+fn calibration_does_not_blame_the_neighbours_of_a_missing_site() {
+    for site in ["filemap_splice_read", "skb_splice_from_iter"] {
+        let arguments = ["lab", "sendfile", "--size", "64K", "--json", "--disable-site", site];
+        let output = zc().args(arguments).output().unwrap();
+        nothing_left_behind();
+        let report: Lab = serde_json::from_str(&stdout(&output)).unwrap();
+        let wrong = report.completeness.sites.iter().filter(|row| row["status"] == "miscounts");
+        assert_eq!(wrong.count(), 0, "{site}: {:?}", report.completeness.sites);
+        assert_eq!(report.completeness.calibration, "passed", "{site}");
+    }
+}
+
 /// Empty programs on the end of `function`, as many as the kernel takes
 /// (`BPF_MAX_TRAMP_LINKS`, include/linux/bpf.h); and its answer to one more.
 fn fill(function: &str) -> (Vec<OwnedFd>, io::Error) {

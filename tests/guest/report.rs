@@ -125,7 +125,9 @@ pub(crate) struct Side {
     pub(crate) syscalls: Option<u64>,
     pub(crate) page_faults: PageFaults,
     pub(crate) fixed_syscalls: Option<u64>,
+    #[serde(default)]
     pub(crate) by_syscall: Vec<Syscall>,
+    #[serde(default)]
     pub(crate) sites: Vec<Site>,
     pub(crate) lines: Vec<Line>,
 }

@@ -17,7 +17,10 @@ use crate::{
         StyleReport,
         audit::{self, AuditSide, AuditSummary, Round},
     },
-    transfer::{Plan, Style, receive, session::Session},
+    transfer::{
+        OwnMemory, Style,
+        session::{Delivered, Session},
+    },
 };
 
 /// What can be watched, or why nothing can.
@@ -101,15 +104,19 @@ impl Lab<'_> {
             let counts = [delivered.sent, delivered.received];
             counts == [self.payload.size; 2] && delivered.hash == self.payload.hash
         });
-        let moved = |bytes: fn(&Round) -> u64| Plan {
-            bytes: rounds.iter().map(bytes).min().unwrap_or_default(),
-            chunk: self.options.chunk,
+        // Each round is the same transfer; of one that fell short, less is claimed.
+        let moved = |own: fn(&Delivered) -> OwnMemory| {
+            let all = || rounds.iter().map(|round| own(&round.delivered));
+            OwnMemory {
+                into: all().map(|own| own.into).min().unwrap_or_default(),
+                out_of: all().map(|own| own.out_of).min().unwrap_or_default(),
+            }
         };
-        let sent = (style.cost)(moved(|round| round.delivered.sent));
-        let received = receive::cost(moved(|round| round.delivered.received));
+        let sent = moved(|delivered| delivered.sender);
+        let received = moved(|delivered| delivered.receiver);
         let sides = [
-            AuditSide { side: Side::Sender, group: SENDER, cost: sent },
-            AuditSide { side: Side::Receiver, group: RECEIVER, cost: received },
+            AuditSide { side: Side::Sender, group: SENDER, moved: sent },
+            AuditSide { side: Side::Receiver, group: RECEIVER, moved: received },
         ];
         let audit = audit::audit(&report.run, &rounds, &sides, whole);
         report.run.verdict = Verdict::max(report.run.verdict, audit.verdict);

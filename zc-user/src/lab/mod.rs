@@ -1,6 +1,6 @@
 //! The lab: runs each style on its own payload, counts both sides, compares with theory.
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use anyhow::{Context, Result};
 use zc_common::{Group, Site};
@@ -12,7 +12,7 @@ use crate::{
     measure::{Engine, Findings, Loss, Window, calibrate},
     probes::{
         attach::{self, AttachError, Probes, Status, sees},
-        catalogue::{Job, entry},
+        catalogue::{Job, SITES, entry},
     },
     result::{
         Calibration, Completeness, LabReport, PlanReport, RunReport, StyleReport, Tier,
@@ -129,17 +129,18 @@ pub fn run(
 }
 
 /// Jobs whose sites explain what a transfer did, beside those that its numbers rely on.
-const EXPLAINING: [Job; 6] = [
+const EXPLAINING: [Job; 7] = [
     Job::SpliceRead,
     Job::SpliceReadCopy,
     Job::SpliceSend,
     Job::SkbCsum,
     Job::SkbDuplicate,
     Job::CopyOnWrite,
+    Job::Bounce,
 ];
 
-/// Attaches what the styles need.
-fn attach(options: &Options) -> Result<Probes, AttachError> {
+/// Attaches what the styles need. Where that cannot be, the error names the tier that works still.
+fn attach(options: &Options) -> Result<Probes> {
     let mut jobs = jobs(options.styles.iter().copied());
     jobs.extend(EXPLAINING);
     let wanted = attach::Options {
@@ -147,7 +148,15 @@ fn attach(options: &Options) -> Result<Probes, AttachError> {
         only: Some(&jobs),
         ..attach::Options::default()
     };
-    Probes::attach_with(&wanted)
+    Probes::attach_with(&wanted).map_err(|error| {
+        let no_sites = matches!(error, AttachError::Btf(_) | AttachError::Essential { .. });
+        let error = anyhow::Error::from(error);
+        if !no_sites {
+            return error;
+        }
+        let tier = Probes::try_raw_tracepoint().map_or("no tier", |()| "only tier boundary");
+        error.context(format!("zc lab cannot count here, where {tier} works (see zc doctor)"))
+    })
 }
 
 /// Checks the sites, unless told not to.
@@ -163,7 +172,11 @@ fn calibration(
     progress.doing("calibrating");
     let Findings { miscounts, untried } = calibrate(engine, payload, CALIBRATION)?;
     engine.distrust(&miscounts);
-    let verdict = if miscounts.is_empty() { Calibration::Passed } else { Calibration::Failed };
+    let verdict = match (miscounts.is_empty(), untried.is_empty()) {
+        (false, _) => Calibration::Failed,
+        (true, false) => Calibration::Partly,
+        (true, true) => Calibration::Passed,
+    };
     let untried = untried.into_iter();
     let untried = untried.map(|(site, reason)| Uncalibrated { site: entry(site).program, reason });
     Ok((verdict, untried.collect()))
@@ -300,6 +313,9 @@ impl Lab<'_> {
             styles.iter().flat_map(|style| &style.audit).flat_map(|audit| audit.losses.clone()),
         );
         let worst = styles.iter().map(|style| style.run.verdict).max();
+        let worst = worst.unwrap_or(Verdict::NotObserved);
+        // Something else may have been lost with what is missing.
+        let verdict = if problems.is_empty() { worst } else { worst.max(Verdict::NotObserved) };
         LabReport {
             schema: SCHEMA,
             zc: env!("CARGO_PKG_VERSION"),
@@ -307,7 +323,7 @@ impl Lab<'_> {
             architecture: kernel.architecture,
             tier: tier(self.statuses(), audited),
             complete: problems.is_empty(),
-            verdict: worst.unwrap_or(Verdict::NotObserved),
+            verdict,
             plan: PlanReport {
                 size_bytes: self.payload.size,
                 chunk_bytes: self.options.chunk,
@@ -333,17 +349,25 @@ impl Lab<'_> {
     /// What was relied on and not seen, or lost.
     fn problems(&self, styles: &[StyleReport]) -> Vec<String> {
         let jobs = jobs(self.options.styles.iter().copied());
-        let unseen = jobs.into_iter().filter_map(|job| sees(self.statuses(), job).err());
+        // Coverage and the notes rest on more sites than the predicted numbers do.
+        let rows = SITES.iter().zip(self.statuses());
+        let wrong = rows.filter(|(_, status)| matches!(status, Status::Miscounts { .. }));
+        let relied_on: BTreeSet<_> =
+            jobs.into_iter().chain(wrong.map(|(row, _)| row.job)).collect();
+        let unseen = relied_on.into_iter().filter_map(|job| sees(self.statuses(), job).err());
         let uncovered = styles.iter().flat_map(uncovered);
         let no_audit = self.audit.as_ref().and_then(Audit::problem);
         unseen.chain(self.loss.reasons()).chain(uncovered).chain(no_audit).collect()
     }
 }
 
-/// Bytes that system calls of `style` moved past every site.
-fn uncovered(style: &StyleReport) -> Vec<String> {
-    let sides = [(Side::Sender, &style.run.sender), (Side::Receiver, &style.run.receiver)];
-    let partly = sides.iter().filter_map(|(side, report)| {
+/// Bytes that system calls of `style` moved past every site, in any of its runs.
+fn uncovered(style: &StyleReport) -> BTreeSet<String> {
+    let sides = style
+        .runs
+        .iter()
+        .flat_map(|run| [(Side::Sender, &run.sender), (Side::Receiver, &run.receiver)]);
+    let partly = sides.filter_map(|(side, report)| {
         let coverage = report.coverage.filter(|coverage| !coverage.is_complete())?;
         Some(format!(
             "{} {}: system calls moved {} bytes, the sites explain {}",

@@ -51,9 +51,6 @@ pub enum AttachError {
     /// The kernel's types cannot be read.
     #[error(transparent)]
     Btf(#[from] BtfError),
-    /// aya cannot read them.
-    #[error("cannot parse the kernel's BTF: {0}")]
-    AyaBtf(#[from] aya::BtfError),
     /// The object does not load: maps could not be made.
     #[error("the kernel does not accept the BPF maps: {0}")]
     Object(#[from] Box<aya::EbpfError>),
@@ -110,6 +107,8 @@ pub struct Probes {
     pub sites: Vec<Status>,
     /// By row of [`meters::METERS`].
     pub meters: Vec<Status>,
+    /// By [`Site`]: its function in this kernel, attached or not.
+    pub functions: [Option<&'static str>; Site::ALL.len()],
     skips_nested: bool,
     /// See [`Resolved::page_leaves_copy`].
     pub page_leaves_copy: bool,
@@ -167,8 +166,8 @@ impl Probes {
         let sites = attach_sites(&mut ebpf, btf, &resolved, options);
         let meters = meters::attach(&mut ebpf, btf, &resolved.meters);
         let log = KernelLog::open(&mut ebpf);
-        let Resolved { skips_nested, page_leaves_copy, .. } = resolved;
-        Ok(Self { ebpf, sites, meters, skips_nested, page_leaves_copy, log })
+        let Resolved { functions, skips_nested, page_leaves_copy, .. } = resolved;
+        Ok(Self { ebpf, sites, meters, functions, skips_nested, page_leaves_copy, log })
     }
 
     /// Loads and attaches a raw tracepoint only: all that the boundary tier needs.
@@ -197,14 +196,11 @@ impl Probes {
     /// # Errors
     /// Those of [`bpf_info::recursion_misses`].
     pub fn recursion_misses(&self) -> Result<Misses, std::io::Error> {
-        if !self.skips_nested {
-            return Ok(Misses::Never);
-        }
         let mut told = BTreeMap::new();
         for (name, program) in self.ebpf.programs() {
             if let Ok(fd) = program.fd() {
                 let Some(misses) = bpf_info::recursion_misses(fd.as_fd())? else {
-                    return Ok(Misses::Untold);
+                    return Ok(if self.skips_nested { Misses::Untold } else { Misses::Never });
                 };
                 told.insert(name.to_owned(), misses);
             }

@@ -56,7 +56,7 @@ pub fn text(report: &LabReport, colour: bool) -> String {
         );
     }
     match report.completeness.calibration {
-        Calibration::Passed => {}
+        Calibration::Passed | Calibration::Partly => {}
         Calibration::Failed => out.push_str("calibration failed: see what is incomplete\n"),
         Calibration::Skipped => out.push_str("not calibrated (--no-calibrate)\n"),
     }
@@ -129,10 +129,10 @@ pub(super) fn label(quantity: Quantity) -> &'static str {
 
 /// Sites, calls and kernel-mode faults, a line each.
 fn notes(out: &mut String, name: &str, side: &SideReport) {
-    let sites = side.sites.iter().map(|site| {
+    let sites = side.sites.iter().flatten().map(|site| {
         format!("{}[{}] {} bytes in {} calls", site.function, site.iterator, site.bytes, site.calls)
     });
-    let calls = side.by_syscall.iter().map(|call| match call.bytes {
+    let calls = side.by_syscall.iter().flatten().map(|call| match call.bytes {
         Some(bytes) => format!("{} {} times, {bytes} bytes", call.name, call.calls),
         None => format!("{} {} times", call.name, call.calls),
     });
@@ -154,14 +154,14 @@ fn notes(out: &mut String, name: &str, side: &SideReport) {
 
 fn machine(run: &RunReport) -> String {
     run.machine.as_ref().map_or_else(
-        || "; copies in softirqs not observed".to_owned(),
+        || "; copies on nobody's account not observed".to_owned(),
         |machine| {
             let sites =
                 machine.sites.iter().map(|site| format!("{} {}", site.function, site.bytes));
             let sites = sites.collect::<Vec<_>>().join(", ");
             let list = if sites.is_empty() { sites } else { format!(" ({sites})") };
             format!(
-                "; copied in softirqs, on behalf of this run: {} bytes{list}",
+                "; copied on nobody's account, in softirqs or for a device: {} bytes{list}",
                 machine.kernel_to_kernel
             )
         },

@@ -10,13 +10,13 @@ use zc_common::{Group, IterClass, Leaf, Tally};
 
 use super::{RunReport, SideReport};
 use crate::{
-    expect::{Cost, Quantity, Side, Verdict},
+    expect::{Quantity, Side, Verdict},
     measure::CountedLeaves,
     probes::{
         catalogue::{Direction, Effect},
         leaves::{Carries, Found, LEAVES, Method},
     },
-    transfer::session::Delivered,
+    transfer::{OwnMemory, session::Delivered},
 };
 
 /// How the leaves were watched, or why they were not.
@@ -132,9 +132,8 @@ pub struct AuditSide {
     pub side: Side,
     /// Its counters.
     pub group: Group,
-    /// What theory says of as many bytes as its system calls moved: which of its calls hand payload
-    /// through its own memory.
-    pub cost: Cost,
+    /// What its system calls moved through its own memory, by its own account.
+    pub moved: OwnMemory,
 }
 
 /// Derives the audit of the style whose run by the sites is `run`.
@@ -178,7 +177,7 @@ pub fn audit(
         verdict: lines.iter().map(|line| line.verdict).fold(transfer, Verdict::max),
         lines,
         control_bytes: BySide { sender, receiver },
-        leaves: leaf_reports(rounds, sides),
+        leaves: leaf_reports(rounds, sides, &losses),
         losses,
     }
 }
@@ -187,7 +186,7 @@ pub fn audit(
 /// that copy inside the kernel, as within a socket buffer, do so by plain `memcpy`.
 fn through_leaves(side: &SideReport, direction: Direction) -> Option<u64> {
     let iterators = ["user", "kernel", "pipe"];
-    let plain = side.sites.iter().filter(|site| {
+    let plain = side.sites.iter().flatten().filter(|site| {
         direction == Direction::KernelToKernel
             && site.effect == Effect::Copy(direction)
             && !iterators.contains(&site.iterator)
@@ -207,7 +206,11 @@ fn line(
 ) -> AuditLine {
     let leaf_bytes =
         net.as_ref().map(|net| net.get(&Carries::Payload(direction)).copied().unwrap_or(0));
-    let user_bytes = (direction != Direction::KernelToKernel).then(|| side.cost.of(quantity).value);
+    let user_bytes = match direction {
+        Direction::UserToKernel => Some(side.moved.out_of),
+        Direction::KernelToUser => Some(side.moved.into),
+        Direction::KernelToKernel => None,
+    };
     let known = [site_bytes, leaf_bytes.as_ref().ok().copied(), user_bytes];
     let mut numbers = known.into_iter().flatten();
     let first = numbers.next();
@@ -232,9 +235,7 @@ fn line(
 
 /// What a side copied at all leaves, beyond what the empty run does.
 fn net(rounds: &[Round], side: &AuditSide, losses: &[String]) -> Net {
-    if let Some(loss) = losses.first() {
-        return Err(loss.clone());
-    }
+    known(losses)?;
     let mut sum = BTreeMap::new();
     for round in rounds {
         for (what, bytes) in net_of(round, side, None)? {
@@ -242,6 +243,11 @@ fn net(rounds: &[Round], side: &AuditSide, losses: &[String]) -> Net {
         }
     }
     Ok(sum)
+}
+
+/// Fails where counts were lost.
+fn known(losses: &[String]) -> Result<(), String> {
+    losses.first().map_or(Ok(()), |loss| Err(loss.clone()))
 }
 
 /// The same of one round, at one leaf or all.
@@ -285,14 +291,14 @@ fn missed(round: &Round, side: &AuditSide) -> Vec<String> {
         .collect()
 }
 
-fn leaf_reports(rounds: &[Round], sides: &[AuditSide; 2]) -> Vec<LeafReport> {
+fn leaf_reports(rounds: &[Round], sides: &[AuditSide; 2], losses: &[String]) -> Vec<LeafReport> {
     let sum = |net: &Net, wanted: fn(&Carries) -> bool| {
         let net = net.as_ref().ok()?;
         Some(net.iter().filter(|(what, _)| wanted(what)).map(|(_, bytes)| bytes).sum())
     };
     let report = |side: &AuditSide, number: usize, round: &Round, found: &Found| {
         let (leaf, sample) = (found.entry.leaf, &round.run.samples[&side.group]);
-        let net = net_of(round, side, Some(leaf));
+        let net = known(losses).and_then(|()| net_of(round, side, Some(leaf)));
         LeafReport {
             side: side.side,
             function: found.function,

@@ -107,7 +107,7 @@ fn side(input: &RunInput<'_>, side: &SideInput<'_>) -> SideReport {
         page_faults: PageFaults { user: net.faults_user.clone().ok(), kernel: net.faults_kernel },
         fixed_syscalls: net.syscalls().is_ok().then(|| side.empty.syscall_count()),
         by_syscall: net.by_syscall(),
-        sites: site_reports(net.sites.iter().flatten(), input.statuses),
+        sites: net.sites.as_ref().ok().map(|sites| site_reports(sites.iter(), input.statuses)),
         lines: Quantity::ALL.iter().map(|q| line(input, side, &net, *q, &measured)).collect(),
     }
 }
@@ -196,6 +196,10 @@ impl Net {
             return Err("no site of this style can see that direction".into());
         }
         feeding.try_for_each(|job| sees(statuses, *job))?;
+        if direction == Direction::KernelToKernel {
+            // Coverage would not notice: they are at no end of a call.
+            IN_NETWORK_STACK.into_iter().try_for_each(|job| sees(statuses, job))?;
+        }
         let sites = self.sites.as_ref().map_err(Clone::clone)?;
         let sum = |wanted| sum_of(sites, |effect| effect == wanted);
         let (copied, spared) = (sum(Effect::Copy(direction)), sum(Effect::Spared(direction)));
@@ -227,11 +231,10 @@ impl Net {
         Some(Coverage::new(returned, ends.map(|(_, tally)| tally.bytes).sum()))
     }
 
-    fn by_syscall(&self) -> Vec<SyscallReport> {
-        let mut calls: Vec<_> = self
-            .syscalls
+    fn by_syscall(&self) -> Option<Vec<SyscallReport>> {
+        let calls = self.syscalls.as_ref().ok()?;
+        let mut calls: Vec<_> = calls
             .iter()
-            .flatten()
             .map(|(&number, tally)| SyscallReport {
                 number,
                 name: syscalls::name(number),
@@ -240,7 +243,7 @@ impl Net {
             })
             .collect();
         calls.sort_by_key(|call| (std::cmp::Reverse(call.bytes), call.number));
-        calls
+        Some(calls)
     }
 }
 
@@ -303,8 +306,8 @@ fn feeds(job: Job, direction: Direction) -> bool {
 }
 
 fn machine(input: &RunInput<'_>) -> Option<MachineReport> {
-    let unseen = |job: &Job| sees(input.statuses, *job).is_err();
-    if !input.loss.is_none() || IN_NETWORK_STACK.iter().any(unseen) {
+    let mut jobs = IN_NETWORK_STACK.into_iter().chain([Job::Bounce]);
+    if !input.loss.is_none() || jobs.any(|job| sees(input.statuses, job).is_err()) {
         return None;
     }
     let sum = |wanted| sum_of(&input.machine.sites, |effect| effect == wanted);

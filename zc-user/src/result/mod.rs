@@ -195,9 +195,11 @@ pub struct SideReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fixed_syscalls: Option<u64>,
     /// By system call, most bytes first.
-    pub by_syscall: Vec<SyscallReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by_syscall: Option<Vec<SyscallReport>>,
     /// By site, in catalogue order.
-    pub sites: Vec<SiteReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sites: Option<Vec<SiteReport>>,
     /// Theory beside measurement.
     pub lines: Vec<Line>,
 }
@@ -234,6 +236,8 @@ impl Coverage {
 pub enum Calibration {
     /// Every site that is relied on counted exactly.
     Passed,
+    /// Every site did that a known transfer could be sent through; not all could.
+    Partly,
     /// A site did not: it is not relied on, and its status says what it counted.
     Failed,
     /// Left out with `--no-calibrate`.

@@ -73,5 +73,6 @@ fn transfer(job: &mut Sending<'_>) -> Result<u64> {
         let chunk = &mapping.bytes()[start..start + ask];
         sent += send(job.socket, chunk, SendFlags::empty())? as u64;
     }
+    job.moved.out_of += sent;
     Ok(sent)
 }

@@ -4,6 +4,8 @@
 
 use std::{collections::BTreeSet, os::fd::BorrowedFd};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{expect::Cost, probes::catalogue::Job};
 
 mod mmap_send;
@@ -44,6 +46,18 @@ pub struct Sending<'a> {
     pub chunk: usize,
     /// `chunk` bytes of memory, touched already.
     pub buffer: &'a mut [u8],
+    /// What has gone through this process's memory.
+    pub moved: OwnMemory,
+}
+
+/// Payload bytes that a process's system calls moved through its own memory, summed from what they
+/// returned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnMemory {
+    /// From the kernel into it.
+    pub into: u64,
+    /// Out of it to the kernel.
+    pub out_of: u64,
 }
 
 impl Sending<'_> {

@@ -45,6 +45,11 @@ pub enum PayloadError {
         /// Bytes asked for.
         asked: u64,
     },
+    /// Pages of it cannot be dropped from the page cache.
+    #[error(
+        "somebody else holds pages of the payload in the page cache, mapped or locked: leave --cold out, or give another --file"
+    )]
+    StaysWarm,
     /// The file lives in memory.
     #[error("{path} is on {kind}, which has no disk below its pages: give {option} on a disk", path = .path.display())]
     InMemory {
@@ -147,26 +152,27 @@ impl Payload {
     ///
     /// # Errors
     /// [`PayloadError::Read`] when the kernel refuses to write the file back, to drop its pages, to
-    /// tell which remain, or to send the packets that free sent ones. Pages that stay are no error.
+    /// tell which remain, or to send the packets that free sent ones; [`PayloadError::StaysWarm`] when
+    /// pages remain all the same.
     pub fn make_cold(&self) -> Result<(), PayloadError> {
         // Dirty pages are not dropped.
         fsync(&self.file).map_err(io::Error::from)?;
         for _ in 0..DROPS {
             fadvise(&self.file, 0, None, Advice::DontNeed).map_err(io::Error::from)?;
             if !resident::any(&self.file, self.size)? {
-                break;
+                return Ok(());
             }
             // A page that was sent by reference stays while a socket buffer holds it.
             resident::release_sent()?;
             sleep(DROP_AGAIN);
         }
-        Ok(())
+        Err(PayloadError::StaysWarm)
     }
 }
 
-/// How often a payload is dropped from the page cache, and how long to wait in between. One that
-/// somebody else has mapped or locked stays for good, and block I/O then shows what was not read.
-const DROPS: u32 = 20;
+/// How often a payload is dropped from the page cache, and how long to wait in between. What
+/// somebody else has mapped or locked stays for good.
+const DROPS: u32 = 200;
 const DROP_AGAIN: Duration = Duration::from_millis(10);
 
 /// Where a payload goes by default: the folder for temporary files, unless that is in memory.

@@ -35,9 +35,12 @@ fn transfer(job: &mut Sending<'_>) -> Result<u64> {
         if got == 0 {
             return Err(Errno::NODATA);
         }
+        job.moved.into += got as u64;
         let mut rest = &job.buffer[..got];
         while !rest.is_empty() {
-            rest = &rest[send(job.socket, rest, SendFlags::empty())?..];
+            let taken = send(job.socket, rest, SendFlags::empty())?;
+            job.moved.out_of += taken as u64;
+            rest = &rest[taken..];
         }
         sent += got as u64;
     }

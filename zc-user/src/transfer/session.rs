@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use thiserror::Error;
 
-use super::{Style, payload::Payload, worker::Message};
+use super::{OwnMemory, Style, payload::Payload, worker::Message};
 
 /// A worker that ended before its work was done.
 #[derive(Debug, Error)]
@@ -34,6 +34,10 @@ pub struct Delivered {
     pub received: u64,
     /// BLAKE3 of the received bytes, in hexadecimal.
     pub hash: String,
+    /// What of `sent` went through the sender's memory.
+    pub sender: OwnMemory,
+    /// What of `received` went through the receiver's.
+    pub receiver: OwnMemory,
 }
 
 /// The workers that are running now, for whoever has to end them from another thread.
@@ -259,13 +263,15 @@ impl Session {
         self.at_gate()?;
         window.close()?;
         self.release()?;
-        let Message::Moved { bytes: sent, .. } = self.sender.message()? else {
+        let Message::Moved { bytes: sent, own: sender, .. } = self.sender.message()? else {
             bail!("the sender did not report its run");
         };
-        let Message::Moved { bytes: received, hash: Some(hash) } = self.receiver.message()? else {
+        let Message::Moved { bytes: received, own: receiver, hash: Some(hash) } =
+            self.receiver.message()?
+        else {
             bail!("the receiver did not report its run");
         };
-        Ok(Delivered { sent, received, hash })
+        Ok(Delivered { sent, received, hash, sender, receiver })
     }
 
     fn at_gate(&mut self) -> Result<()> {

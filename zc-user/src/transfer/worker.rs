@@ -19,7 +19,7 @@ use rustix::process::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Sending, Style, receive::receive};
+use super::{OwnMemory, Sending, Style, receive::receive};
 use crate::report::text::one_line;
 
 /// What a worker tells its parent, a line each, in JSON on its stdout.
@@ -32,6 +32,8 @@ pub enum Message {
     Moved {
         /// Payload bytes sent or received.
         bytes: u64,
+        /// What of it went through this worker's memory.
+        own: OwnMemory,
         /// BLAKE3 of what was received; the sender has none.
         hash: Option<String>,
     },
@@ -72,15 +74,17 @@ pub fn send(style: &Style, peer: SocketAddr, chunk: usize, runs: &[u64]) -> Resu
             bytes,
             chunk,
             buffer: &mut buffer,
+            moved: OwnMemory::default(),
         };
         gate.wait()?;
         let sent = (style.send)(&mut sending);
         gate.wait()?;
+        let own = sending.moved;
         let bytes = sent.map_err(|errno| match errno {
             rustix::io::Errno::NODATA => anyhow!("the file ended early: was it truncated?"),
             errno => anyhow!("{} failed: {errno}", style.name),
         })?;
-        say(&Message::Moved { bytes, hash: None })?;
+        say(&Message::Moved { bytes, own, hash: None })?;
     }
     Ok(())
 }
@@ -114,7 +118,8 @@ fn receive_once(gate: &Gate, socket: BorrowedFd<'_>, bytes: u64, buffer: &mut [u
     let received = receive(socket, bytes, buffer, &mut hasher);
     gate.wait()?;
     let bytes = received.context("recv failed")?;
-    say(&Message::Moved { bytes, hash: Some(hasher.finalize().to_hex().to_string()) })
+    let own = OwnMemory { into: bytes, out_of: 0 };
+    say(&Message::Moved { bytes, own, hash: Some(hasher.finalize().to_hex().to_string()) })
 }
 
 /// Stops this process until the parent lets it go on.

@@ -7,11 +7,9 @@ use crate::{
         Copied, PageFaults, SideReport, SiteReport,
         meters::{Devices, Switches},
     },
-    transfer::{Plan, receive, style},
 };
 
 const BYTES: u64 = 1 << 20;
-const PLAN: Plan = Plan { bytes: BYTES, chunk: 64 << 10 };
 const SENDER: Group = Group::traced(1).unwrap();
 const RECEIVER: Group = Group::traced(2).unwrap();
 
@@ -27,8 +25,8 @@ fn side_report(copied: [Option<u64>; 3]) -> SideReport {
         syscalls: None,
         page_faults: PageFaults { user: None, kernel: None },
         fixed_syscalls: None,
-        by_syscall: Vec::new(),
-        sites: Vec::new(),
+        by_syscall: None,
+        sites: Some(Vec::new()),
         lines: Vec::new(),
     }
 }
@@ -67,7 +65,13 @@ fn sample(passes: &[(Leaf, IterClass, u64, u64)], watched: &[Found]) -> LeafSamp
 
 /// Two rounds of a faultless read-send, as counted on 6.12.
 fn rounds() -> Vec<Round> {
-    let delivered = Delivered { sent: BYTES, received: BYTES, hash: "h".into() };
+    let delivered = Delivered {
+        sent: BYTES,
+        received: BYTES,
+        hash: "h".into(),
+        sender: SENT,
+        receiver: RECEIVED,
+    };
     let payload = [Leaf::CopyToIter, Leaf::CopyFromIter].map(found).to_vec();
     let control = [Leaf::CopyToUser, Leaf::CopyFromUser].map(found).to_vec();
     let arguments = |bytes| sample(&[(Leaf::CopyFromUser, IterClass::None, 2, bytes)], &control);
@@ -97,13 +101,16 @@ fn rounds() -> Vec<Round> {
 }
 
 fn derive(run: &RunReport, rounds: &[Round]) -> AuditReport {
-    let sender = (style("read-send").unwrap().cost)(PLAN);
     let sides = [
-        AuditSide { side: Side::Sender, group: SENDER, cost: sender },
-        AuditSide { side: Side::Receiver, group: RECEIVER, cost: receive::cost(PLAN) },
+        AuditSide { side: Side::Sender, group: SENDER, moved: SENT },
+        AuditSide { side: Side::Receiver, group: RECEIVER, moved: RECEIVED },
     ];
     audit(run, rounds, &sides, true)
 }
+
+/// What a read-send moves through its own memory, and a receiver.
+const SENT: OwnMemory = OwnMemory { into: BYTES, out_of: BYTES };
+const RECEIVED: OwnMemory = OwnMemory { into: BYTES, out_of: 0 };
 
 const SITES: [Option<u64>; 3] = [Some(BYTES), Some(BYTES), Some(0)];
 
@@ -143,8 +150,8 @@ fn any_one_number_that_differs_refutes() {
         assert_eq!(refuted.count(), 1);
     }
     let sides = [
-        AuditSide { side: Side::Sender, group: SENDER, cost: receive::cost(PLAN) },
-        AuditSide { side: Side::Receiver, group: RECEIVER, cost: receive::cost(PLAN) },
+        AuditSide { side: Side::Sender, group: SENDER, moved: RECEIVED },
+        AuditSide { side: Side::Receiver, group: RECEIVER, moved: RECEIVED },
     ];
     // User space that handed nothing to the kernel against a copy that both others saw.
     assert_eq!(audit(&by_sites(SITES), &rounds(), &sides, true).verdict, Verdict::Refuted);
@@ -155,29 +162,27 @@ fn a_copy_that_no_leaf_can_see_is_left_out() {
     let mut sites = SITES;
     sites[2] = Some(BYTES);
     let mut run = by_sites(sites);
-    run.sender.sites.push(SiteReport {
+    let copied = SiteReport {
         site: "skb_copy_ubufs",
         function: "skb_copy_ubufs",
         iterator: "pages",
         effect: Effect::Copy(Direction::KernelToKernel),
         calls: 3,
         bytes: BYTES,
-    });
+    };
+    run.sender.sites = Some(vec![copied.clone()]);
     let audit = derive(&run, &rounds());
     let inside = &audit.lines[2];
     assert_eq!((inside.quantity, inside.site_bytes), (Quantity::KernelToKernel, Some(0)));
     assert_eq!(audit.verdict, Verdict::Verified);
-    run.sender.sites[0].iterator = "kernel";
+    run.sender.sites = Some(vec![SiteReport { iterator: "kernel", ..copied }]);
     assert_eq!(derive(&run, &rounds()).verdict, Verdict::Refuted);
 }
 
 #[test]
 fn a_broken_transfer_refutes() {
-    let sides = [SENDER, RECEIVER].map(|group| AuditSide {
-        side: Side::Receiver,
-        group,
-        cost: receive::cost(PLAN),
-    });
+    let sides =
+        [SENDER, RECEIVER].map(|group| AuditSide { side: Side::Receiver, group, moved: RECEIVED });
     assert_eq!(audit(&by_sites(SITES), &rounds(), &sides, false).verdict, Verdict::Refuted);
 }
 

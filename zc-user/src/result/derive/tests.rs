@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     expect::Term,
     probes::meters::METERS,
-    transfer::{Plan, receive, style},
+    transfer::{OwnMemory, Plan, receive, style},
 };
 
 const BYTES: u64 = 1 << 20;
@@ -77,7 +77,13 @@ impl Setup {
             meters: vec![Status::Attached { function: "f" }; METERS.len()],
             loss: Loss::default(),
             guesses: Vec::new(),
-            delivered: Delivered { sent: BYTES, received: BYTES, hash: "h".into() },
+            delivered: Delivered {
+                sent: BYTES,
+                received: BYTES,
+                hash: "h".into(),
+                sender: OwnMemory::default(),
+                receiver: OwnMemory::default(),
+            },
         }
     }
 
@@ -221,13 +227,15 @@ fn a_sum_that_lacks_a_site_is_absent() {
                 Status::Refused { function: "f", reason: "EPERM".into() };
         }
         let run = setup.derive();
-        (run.sender.aside, run.machine.map(|machine| machine.aside))
+        let copied = run.sender.copied.kernel_to_kernel;
+        (copied, run.sender.aside, run.machine.map(|machine| machine.aside))
     };
-    assert_eq!(sums(None), (Some(0), Some(0)));
+    assert_eq!(sums(None), (Some(0), Some(0), Some(0)));
     for site in [Site::SkbCopyUbufs, Site::SkbCopyBits, Site::SkbCsumBits, Site::SkbCopy] {
-        assert_eq!(sums(Some(site)), (None, None), "{site:?}");
+        assert_eq!(sums(Some(site)), (None, None, None), "{site:?}");
     }
-    assert_eq!(sums(Some(Site::WpPage)), (None, Some(0)), "the machine's has no page faults");
+    assert_eq!(sums(Some(Site::WpPage)), (Some(0), None, Some(0)), "no payload, nor a softirq's");
+    assert_eq!(sums(Some(Site::SwiotlbBounce)), (Some(0), Some(0), None), "for a device");
 }
 
 #[test]
@@ -244,6 +252,7 @@ fn a_lossy_run_is_never_verified() {
         let run = setup.derive();
         assert_eq!(run.verdict, Verdict::NotObserved);
         assert_eq!((run.sender.syscalls, run.sender.mode_switches), (None, None));
+        assert!(run.sender.by_syscall.is_none() && run.sender.sites.is_none());
         assert!(run.machine.is_none());
         assert!(run.sender.lines.iter().all(|line| line.measured.is_none()));
     }

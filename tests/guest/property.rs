@@ -1,11 +1,14 @@
-//! Random sequences of transfers: what they cost together is the sum of what each must cost.
+//! Random sequences of transfers: what they cost together is the sum of what each must cost, in
+//! bytes at each site, in calls, and in the copies that zc derives from them.
 //!
 //! A failure closes with the shortest sequence found that fails. `PROPTEST_RNG_SEED`, whose value is
 //! said in any case, makes `cargo xtask test -- property` repeat a run.
 
 use std::{
     cell::RefCell,
-    env, fs,
+    env,
+    fmt::Debug,
+    fs,
     io::Write,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -17,7 +20,16 @@ use proptest::{
     test_runner::{Config, RngSeed, TestCaseError, TestRunner},
 };
 use rustix::process::getpid;
-use zc::{measure::Engine, probes::attach::Probes};
+use zc::{
+    expect::{Cost, NOTHING, Side},
+    measure::{Engine, Loss, Sample},
+    probes::{
+        attach::{Probes, sees},
+        catalogue::{Direction, SITES},
+    },
+    result::derive::{self, RunInput, SideInput},
+    transfer::session::Delivered,
+};
 use zc_common::{Group, Tally};
 
 use crate::{
@@ -86,14 +98,25 @@ fn transfer() -> impl Strategy<Value = Transfer> {
         })
 }
 
+/// What a sequence costs.
+struct Costs {
+    sites: BySite,
+    calls: ByCall,
+    /// Bytes that were copied, in each direction; `None` where zc does not say.
+    copied: [Option<u64>; 3],
+}
+
 /// What `sequence` must cost.
-fn predict(sequence: &[Transfer], era: Era) -> (BySite, ByCall) {
-    let (mut sites, mut calls) = (BySite::new(), ByCall::new());
+fn predict(sequence: &[Transfer], era: Era) -> Costs {
+    let (mut sites, mut calls, mut copied) = (BySite::new(), ByCall::new(), [0; 3]);
     // The call that arms returns when the counters are armed.
     calls.insert(libc::SYS_bpf, Tally { calls: 1, bytes: 0 });
     for transfer in sequence {
         for bytes in transfer.passes() {
             let theory = transfer.kind.theory(era, bytes);
+            for (sum, copies) in copied.iter_mut().zip(theory.copies) {
+                *sum += copies * bytes as u64;
+            }
             for call in theory.calls {
                 let tally = calls.entry(*call).or_default();
                 tally.calls += 1;
@@ -105,11 +128,11 @@ fn predict(sequence: &[Transfer], era: Era) -> (BySite, ByCall) {
             }
         }
     }
-    (sites, calls)
+    Costs { sites, calls, copied: copied.map(Some) }
 }
 
 /// What `sequence` was counted to cost; `None` if a program was skipped.
-fn measure(sequence: &[Transfer], engine: &mut Engine, rig: &mut Rig) -> Option<(BySite, ByCall)> {
+fn measure(sequence: &[Transfer], engine: &mut Engine, rig: &mut Rig) -> Option<Costs> {
     let own = Group::traced(1).unwrap();
     let before = engine.probes().recursion_misses().unwrap();
     engine.arm(&[own]).unwrap();
@@ -130,7 +153,54 @@ fn measure(sequence: &[Transfer], engine: &mut Engine, rig: &mut Rig) -> Option<
     let mut sites = counted_sites(&sample, engine.probes());
     sites.retain(|_, tally| tally.bytes > 0);
     sites.values_mut().for_each(|tally| tally.calls = 0);
-    Some((sites, counted_calls(&sample)))
+    let copied = derived(&sample, engine.probes());
+    Some(Costs { sites, calls: counted_calls(&sample), copied })
+}
+
+/// What zc makes of `sample`, as for the sender of a run: bytes copied in each direction.
+fn derived(sample: &Sample, probes: &Probes) -> [Option<u64>; 3] {
+    // As in any run, a call that belongs to the window and not to the work.
+    let window = usize::try_from(libc::SYS_bpf).unwrap();
+    let empty =
+        Sample { syscalls: [(window, sample.syscalls[&window])].into(), ..Sample::default() };
+    let jobs: Vec<_> =
+        SITES.iter().map(|row| row.job).filter(|job| sees(&probes.sites, *job).is_ok()).collect();
+    let cost = Cost {
+        user_to_kernel: NOTHING,
+        kernel_to_user: NOTHING,
+        kernel_to_kernel: NOTHING,
+        syscalls: NOTHING,
+    };
+    let side = |side| SideInput { side, run: sample, empty: &empty, jobs: &jobs, cost };
+    let input = RunInput {
+        style: "",
+        bytes: 1,
+        hash: "",
+        delivered: &Delivered { sent: 1, received: 1, hash: String::new() },
+        statuses: &probes.sites,
+        meters: &probes.meters,
+        loss: &Loss::default(),
+        guesses: &[],
+        machine: &Sample::default(),
+    };
+    let copied = derive::run(&input, &side(Side::Sender), &side(Side::Receiver)).sender.copied;
+    Direction::ALL.map(|direction| copied.get(direction))
+}
+
+fn compare(expected: &Costs, counted: &Costs) -> Result<(), String> {
+    let differs = |what: &str, expected: &dyn Debug, counted: &dyn Debug| {
+        Err(format!("{what}: expected {expected:?}, counted {counted:?}"))
+    };
+    if counted.sites != expected.sites {
+        return differs("sites", &expected.sites, &counted.sites);
+    }
+    if counted.calls != expected.calls {
+        return differs("calls", &expected.calls, &counted.calls);
+    }
+    if counted.copied != expected.copied {
+        return differs("UK, KU and KK bytes", &expected.copied, &counted.copied);
+    }
+    Ok(())
 }
 
 /// The seed that was asked for, or another one each time.
@@ -161,21 +231,10 @@ fn sequences_of_transfers_cost_what_their_parts_cost() {
     let result = TestRunner::new(config).run(&vec(transfer(), 1..=TRANSFERS), |sequence| {
         let (engine, rig) = &mut *state.borrow_mut();
         let counted = (0..ATTEMPTS).find_map(|_| measure(&sequence, engine, rig));
-        let Some((sites, calls)) = counted else {
+        let Some(counted) = counted else {
             return Err(TestCaseError::reject("a program was skipped in every attempt"));
         };
-        let (expected_sites, expected_calls) = predict(&sequence, era);
-        let differs = |what: &str, expected: String, counted: String| {
-            let text = format!("{what}: expected {expected}, counted {counted}");
-            Err(TestCaseError::fail(text))
-        };
-        if sites != expected_sites {
-            return differs("sites", format!("{expected_sites:?}"), format!("{sites:?}"));
-        }
-        if calls != expected_calls {
-            return differs("calls", format!("{expected_calls:?}"), format!("{calls:?}"));
-        }
-        Ok(())
+        compare(&predict(&sequence, era), &counted).map_err(TestCaseError::fail)
     });
     drop(state);
     nothing_left_behind();

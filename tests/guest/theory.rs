@@ -52,8 +52,13 @@ pub(crate) enum Kind {
     UnixDatagram,
 }
 
+/// How often the CPU copies each byte on its way: from user to kernel, from kernel to user, inside
+/// the kernel.
+pub(crate) type Copies = [u64; 3];
+
 /// What one pass of `n` bytes costs: each call returns `n`, and each site sees `n`.
 pub(crate) struct Theory {
+    pub(crate) copies: Copies,
     pub(crate) calls: &'static [i64],
     /// Functions by their newest names, and what their iterators point at.
     pub(crate) sites: &'static [(&'static str, IterClass)],
@@ -143,7 +148,28 @@ impl Kind {
                 &[("skb_copy_datagram_from_iter", User), ("simple_copy_to_iter", User)],
             ),
         };
-        Theory { calls, sites }
+        Theory { copies: self.copies(), calls, sites }
+    }
+
+    /// The copies that the kernel's code makes, the same in every [`Era`]: what changed at 6.5 is how
+    /// references to pages are handed on.
+    const fn copies(self) -> Copies {
+        match self {
+            // The disk reads and writes the program's own pages (`bio_iov_iter_get_pages`,
+            // block/bio.c). Zeros are stored, not copied from anywhere (`clear_user`).
+            Self::DirectRead | Self::DirectWrite | Self::Zero => [0, 0, 0],
+            // Out of the page cache, or out of the text in `seq_file`'s buffer (fs/seq_file.c).
+            Self::DiskRead | Self::MemoryRead | Self::Generated => [0, 1, 0],
+            // Into the page cache.
+            Self::DiskWrite | Self::MemoryWrite => [1, 0, 0],
+            // Into the pipe's pages or the socket's buffers, and out of them.
+            Self::Pipe | Self::Tcp | Self::Udp | Self::UnixStream | Self::UnixDatagram => [1, 1, 0],
+            // The socket's buffers refer to the page cache; the receiver copies out of it.
+            Self::SendfileTcp | Self::SpliceTcp => [0, 1, 0],
+            // Into the pipe's pages, and from these to the page cache, which ext4 does not let a
+            // pipe's page become (`iter_file_splice_write`, fs/splice.c).
+            Self::SpliceDisk => [1, 0, 1],
+        }
     }
 }
 

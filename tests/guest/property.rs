@@ -80,9 +80,13 @@ fn transfer() -> impl Strategy<Value = Transfer> {
             (1..=LARGEST / BLOCK).prop_map(|blocks| blocks * BLOCK).boxed()
         }
         Kind::Generated => (1..=version).boxed(),
-        Kind::Tcp | Kind::SendfileTcp | Kind::SpliceTcp | Kind::UnixStream | Kind::UnixDatagram => {
-            (1..=LARGEST_SEND).boxed()
-        }
+        Kind::Tcp
+        | Kind::MmapSend
+        | Kind::ZerocopyTcp
+        | Kind::SendfileTcp
+        | Kind::SpliceTcp
+        | Kind::UnixStream
+        | Kind::UnixDatagram => (1..=LARGEST_SEND).boxed(),
         Kind::Udp => prop_oneof![1..=UDP_IN_ONE_PIECE, UDP_IN_PAGES..=LARGEST].boxed(),
         _ => prop_oneof![1..=BLOCK, 1..=LARGEST].boxed(),
     };

@@ -8,7 +8,7 @@ use zc::{
     probes::attach::{Probes, Status},
 };
 use zc_common::{
-    IterClass::{self, Kernel, None, Pipe, User},
+    IterClass::{self, Kernel, Linear, None, Paged, Pipe, User},
     Tally,
 };
 
@@ -38,6 +38,10 @@ pub(crate) enum Kind {
     Pipe,
     /// `send` and `recv` over TCP on loopback.
     Tcp,
+    /// `send` of a mapped ext4 file over TCP on loopback, `recv`.
+    MmapSend,
+    /// `send` with `MSG_ZEROCOPY` over TCP on loopback, `recv`.
+    ZerocopyTcp,
     /// `sendfile` from ext4 to TCP, `recv`.
     SendfileTcp,
     /// `splice` from ext4 to a pipe and on to TCP, `recv`.
@@ -86,7 +90,7 @@ pub(crate) const UDP_IN_ONE_PIECE: usize = 15_000;
 pub(crate) const UDP_IN_PAGES: usize = 17_000;
 
 impl Kind {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::DiskRead,
         Self::DiskWrite,
         Self::DirectRead,
@@ -97,6 +101,8 @@ impl Kind {
         Self::Generated,
         Self::Pipe,
         Self::Tcp,
+        Self::MmapSend,
+        Self::ZerocopyTcp,
         Self::SendfileTcp,
         Self::SpliceTcp,
         Self::SpliceDisk,
@@ -121,10 +127,11 @@ impl Kind {
                 &[c::SYS_write, c::SYS_read],
                 &[("anon_pipe_write", User), ("anon_pipe_read", User)],
             ),
-            Self::Tcp => (
+            Self::Tcp | Self::MmapSend => (
                 &[c::SYS_sendto, c::SYS_recvfrom],
                 &[("tcp_sendmsg_locked", User), ("simple_copy_to_iter", User)],
             ),
+            Self::ZerocopyTcp => (&[c::SYS_sendto, c::SYS_recvfrom], lent()),
             Self::SendfileTcp => (&[c::SYS_sendfile, c::SYS_recvfrom], handed_on(era)),
             Self::SpliceTcp => (&[c::SYS_splice, c::SYS_splice, c::SYS_recvfrom], handed_on(era)),
             Self::SpliceDisk => (
@@ -162,15 +169,34 @@ impl Kind {
             Self::DiskRead | Self::MemoryRead | Self::Generated => [0, 1, 0],
             // Into the page cache.
             Self::DiskWrite | Self::MemoryWrite => [1, 0, 0],
-            // Into the pipe's pages or the socket's buffers, and out of them.
-            Self::Pipe | Self::Tcp | Self::Udp | Self::UnixStream | Self::UnixDatagram => [1, 1, 0],
+            // Into the pipe's pages or the socket's buffers, and out of them. A mapped file's page
+            // is user memory like any other.
+            Self::Pipe
+            | Self::Tcp
+            | Self::MmapSend
+            | Self::Udp
+            | Self::UnixStream
+            | Self::UnixDatagram => [1, 1, 0],
             // The socket's buffers refer to the page cache; the receiver copies out of it.
             Self::SendfileTcp | Self::SpliceTcp => [0, 1, 0],
             // Into the pipe's pages, and from these to the page cache, which ext4 does not let a
             // pipe's page become (`iter_file_splice_write`, fs/splice.c).
             Self::SpliceDisk => [1, 0, 1],
+            // The buffers refer to the sender's pages until they reach the receiver's side of the
+            // same machine, which gets pages of its own (`skb_orphan_frags_rx`, include/linux/skbuff.h).
+            Self::ZerocopyTcp => [0, 1, 1],
         }
     }
+}
+
+/// User memory → TCP by reference, the receiving side's own pages, and the receiver's copy.
+const fn lent() -> &'static [(&'static str, IterClass)] {
+    &[
+        ("tcp_sendmsg_locked", User),
+        ("skb_zerocopy_iter_stream", User),
+        ("skb_copy_ubufs", Paged),
+        ("simple_copy_to_iter", User),
+    ]
 }
 
 /// Page cache → pipe → TCP by reference, and the receiver's copy.
@@ -220,6 +246,10 @@ pub(crate) type ByCall = BTreeMap<i64, Tally>;
 pub(crate) fn counted_sites(sample: &Sample, probes: &Probes) -> BySite {
     let mut counted = BySite::new();
     for ((site, class), tally) in &sample.sites {
+        // Headers of packets are no payload.
+        if *class == Linear {
+            continue;
+        }
         let Status::Attached { function } = probes.sites[*site as usize] else {
             panic!("{site:?} counted and is not attached")
         };

@@ -13,17 +13,20 @@ use std::{
         },
     },
     path::Path,
+    ptr, slice,
 };
 
 use rustix::{
     fs::sendfile,
     io::{ReadWriteFlags, pread, preadv, preadv2, pwrite, pwritev, read, readv, write},
+    mm::{MapFlags, ProtFlags, mmap, munmap},
     net::{
         RecvAncillaryBuffer, RecvFlags, SendAncillaryBuffer, SendFlags, recv, recvmsg, send,
         sendmsg,
     },
     pipe::{SpliceFlags, pipe, splice},
 };
+use zc::measure::sockopt;
 
 use crate::theory::Kind;
 
@@ -32,6 +35,8 @@ pub(crate) const LARGEST: usize = 60_000;
 
 /// Direct I/O is in whole blocks of the file system, from memory so aligned.
 pub(crate) const BLOCK: usize = 4096;
+
+const ZEROCOPY: SendFlags = SendFlags::from_bits_retain(libc::MSG_ZEROCOPY.cast_unsigned());
 
 /// A call that did not move what it was asked to.
 #[derive(Debug)]
@@ -54,6 +59,7 @@ pub(crate) struct Rig {
     zero: File,
     generated: File,
     pipe: (OwnedFd, OwnedFd),
+    mapped: Mapped,
     tcp: (TcpStream, TcpStream),
     udp: (UdpSocket, UdpSocket),
     stream: (UnixStream, UnixStream),
@@ -82,6 +88,7 @@ impl Rig {
             zero: File::open("/dev/zero")?,
             generated: File::open("/proc/version")?,
             pipe: (into, out),
+            mapped: Mapped::new(&on_disk(0)?, content.len())?,
             tcp: tcp()?,
             udp: udp()?,
             stream: UnixStream::pair()?,
@@ -119,14 +126,22 @@ impl Rig {
                 moved(read(&self.pipe.1, bytes))
             }
             Kind::Tcp => through(&self.tcp, bytes, moved),
+            Kind::MmapSend => {
+                moved(send(&self.tcp.0, &self.mapped.0[..n], SendFlags::empty()))?;
+                moved(receive(&self.tcp.1, bytes))
+            }
+            Kind::ZerocopyTcp => {
+                moved(send(&self.tcp.0, bytes, ZEROCOPY))?;
+                moved(receive(&self.tcp.1, bytes))
+            }
             Kind::SendfileTcp => {
                 moved(sendfile(&self.tcp.0, &self.disk, Some(&mut 0), n))?;
-                moved(recv(&self.tcp.1, bytes, RecvFlags::WAITALL).map(|(got, _)| got))
+                moved(receive(&self.tcp.1, bytes))
             }
             Kind::SpliceTcp => {
                 moved(splice(&self.disk, Some(&mut 0), &self.pipe.0, None, n, none))?;
                 moved(splice(&self.pipe.1, None, &self.tcp.0, None, n, none))?;
-                moved(recv(&self.tcp.1, bytes, RecvFlags::WAITALL).map(|(got, _)| got))
+                moved(receive(&self.tcp.1, bytes))
             }
             Kind::SpliceDisk => {
                 moved(write(&self.pipe.0, bytes))?;
@@ -147,6 +162,27 @@ impl Rig {
     }
 }
 
+/// A file in memory: one that nobody writes to.
+struct Mapped(&'static [u8]);
+
+impl Mapped {
+    fn new(file: &File, length: usize) -> io::Result<Self> {
+        let (prot, flags) = (ProtFlags::READ, MapFlags::SHARED);
+        // SAFETY: a new mapping at an address of the kernel's choice.
+        let start = unsafe { mmap(ptr::null_mut(), length, prot, flags, file, 0) }?;
+        // SAFETY: so many bytes are mapped until this is dropped, and nobody else lends them out or
+        // has the file to write to.
+        Ok(Self(unsafe { slice::from_raw_parts(start.cast(), length) }))
+    }
+}
+
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        // SAFETY: nothing borrows from the mapping that this made.
+        unsafe { munmap(self.0.as_ptr().cast_mut().cast(), self.0.len()) }.expect("it is mapped");
+    }
+}
+
 /// Sends `bytes` and receives them.
 fn through<S: AsFd>(
     pair: &(S, S),
@@ -154,7 +190,12 @@ fn through<S: AsFd>(
     moved: impl Fn(rustix::io::Result<usize>) -> Result<(), Short>,
 ) -> Result<(), Short> {
     moved(send(&pair.0, bytes, SendFlags::empty()))?;
-    moved(recv(&pair.1, bytes, RecvFlags::WAITALL).map(|(got, _)| got))
+    moved(receive(&pair.1, bytes))
+}
+
+/// Receives all of `bytes`.
+fn receive(socket: impl AsFd, bytes: &mut [u8]) -> rustix::io::Result<usize> {
+    recv(socket, bytes, RecvFlags::WAITALL).map(|(got, _)| got)
 }
 
 fn tcp() -> io::Result<(TcpStream, TcpStream)> {
@@ -163,6 +204,7 @@ fn tcp() -> io::Result<(TcpStream, TcpStream)> {
     let (far, _) = listener.accept()?;
     // Each send leaves at once, whether or not the one before is acknowledged.
     near.set_nodelay(true)?;
+    sockopt::allow_zerocopy(near.as_fd())?;
     Ok((near, far))
 }
 

@@ -180,7 +180,7 @@ fn derived(sample: &Sample, probes: &Probes) -> [Option<u64>; 3] {
         style: "",
         bytes: 1,
         hash: "",
-        delivered: &Delivered { sent: 1, received: 1, hash: String::new() },
+        delivered: &Delivered { sent: 1, received: 1, ..Delivered::default() },
         statuses: &probes.sites,
         meters: &probes.meters,
         loss: &Loss::default(),

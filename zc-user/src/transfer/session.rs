@@ -26,7 +26,7 @@ pub struct WorkerEnded {
 }
 
 /// What a run delivered, as user space saw it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delivered {
     /// Bytes that the sender's system calls took.
     pub sent: u64,

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     expect::Term,
     probes::meters::METERS,
-    transfer::{OwnMemory, Plan, receive, style},
+    transfer::{Plan, receive, style},
 };
 
 const BYTES: u64 = 1 << 20;
@@ -81,8 +81,7 @@ impl Setup {
                 sent: BYTES,
                 received: BYTES,
                 hash: "h".into(),
-                sender: OwnMemory::default(),
-                receiver: OwnMemory::default(),
+                ..Delivered::default()
             },
         }
     }

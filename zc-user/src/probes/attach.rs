@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io,
     os::fd::AsFd,
 };
 
@@ -12,7 +13,6 @@ use aya::{
     },
 };
 use serde::Serialize;
-use thiserror::Error;
 use zc_common::{OWNER_SLOTS, PID_SLOTS, Site};
 
 use super::{
@@ -23,7 +23,11 @@ use super::{
     misses::Misses,
     resolve::{Resolved, resolve},
 };
-use crate::kernel::{bpf_info, btf::BtfError, caps::Caps};
+use crate::kernel::{bpf_info, caps::Caps};
+
+mod error;
+
+pub use error::AttachError;
 
 /// The kernel half, built by the build script.
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/zc-ebpf"));
@@ -41,30 +45,6 @@ const RAW_TRACEPOINTS: [&str; 2] = ["page_fault_user", "page_fault_kernel"];
 
 /// The program that [`Probes::set_group`] runs.
 const SET_GROUP: &str = "set_group";
-
-/// Why nothing can be counted at all.
-#[derive(Debug, Error)]
-pub enum AttachError {
-    /// Not allowed to trace.
-    #[error("counting inside the kernel needs {0}: run it as root, or with those capabilities")]
-    Permission(String),
-    /// The kernel's types cannot be read.
-    #[error(transparent)]
-    Btf(#[from] BtfError),
-    /// The object does not load: maps could not be made.
-    #[error("the kernel does not accept the BPF maps: {0}")]
-    Object(#[from] Box<aya::EbpfError>),
-    /// A probe that nothing can be counted without.
-    #[error("the kernel refused the {kind} {name}, which every count needs: {reason}")]
-    Essential {
-        /// Kind of probe.
-        kind: &'static str,
-        /// Its name.
-        name: &'static str,
-        /// The kernel's answer.
-        reason: String,
-    },
-}
 
 /// What became of a wanted probe.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -159,8 +139,7 @@ impl Probes {
         let mut ebpf = loader::without_btf()
             .map_max_entries("OWNERS", options.owner_slots)
             .override_global("LAYOUT", &resolved.layout, true)
-            .load(OBJECT)
-            .map_err(Box::new)?;
+            .load(OBJECT)?;
         load_only(&mut ebpf, SET_GROUP)?;
         attach_tracepoints(&mut ebpf, btf)?;
         let sites = attach_sites(&mut ebpf, btf, &resolved, options);
@@ -175,7 +154,7 @@ impl Probes {
     /// # Errors
     /// [`AttachError::Object`] or [`AttachError::Essential`], also where permission is missing.
     pub fn try_raw_tracepoint() -> Result<(), AttachError> {
-        let mut ebpf = loader::without_btf().load(OBJECT).map_err(Box::new)?;
+        let mut ebpf = loader::without_btf().load(OBJECT)?;
         attach_essential_raw(&mut ebpf, "raw_sys_exit", "sys_exit")
     }
 
@@ -195,7 +174,7 @@ impl Probes {
     ///
     /// # Errors
     /// Those of [`bpf_info::recursion_misses`].
-    pub fn recursion_misses(&self) -> Result<Misses, std::io::Error> {
+    pub fn recursion_misses(&self) -> Result<Misses, io::Error> {
         let mut told = BTreeMap::new();
         for (name, program) in self.ebpf.programs() {
             if let Ok(fd) = program.fd() {

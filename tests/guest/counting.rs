@@ -46,10 +46,20 @@ impl Counter {
     /// skips one that is already running on the CPU: then the work is done once more. Where no task
     /// can be preempted inside one, only what also runs in softirqs may be skipped.
     pub(crate) fn count(&mut self, mut work: impl FnMut()) -> Counted {
+        self.count_prepared(|| (), |()| work())
+    }
+
+    /// The same for work on what `prepare` makes each time, before counting begins.
+    pub(crate) fn count_prepared<P>(
+        &mut self,
+        mut prepare: impl FnMut() -> P,
+        mut work: impl FnMut(&mut P),
+    ) -> Counted {
         let mut missed = BTreeMap::new();
         for _ in 0..TRIES {
             let before = self.0.probes().recursion_misses().unwrap();
-            let [own, machine] = self.count_once(&mut work);
+            let mut prepared = prepare();
+            let [own, machine] = self.count_once(|| work(&mut prepared));
             missed = self.0.probes().recursion_misses().unwrap().since(&before);
             if missed.is_empty() {
                 return Counted { own, machine, statuses: self.0.probes().sites.clone() };

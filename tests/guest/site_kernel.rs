@@ -117,73 +117,79 @@ fn duplicated_buffers_are_watched() {
     });
 }
 
-/// How many more bytes `site` counts when `work` is done with 192 pages instead of 64. What else this
-/// process does to its own memory meanwhile only adds, so that the least of some tries is free of it.
-fn for_128_pages(site: Site, mut work: impl FnMut(usize)) -> u64 {
+/// How many more bytes `site` counts when `work` is done with 192 pages instead of 64, prepared
+/// before. What else this process does to its own memory meanwhile only adds, so that the least of
+/// some tries is free of it.
+fn for_128_pages<P>(site: Site, prepare: impl Fn(usize) -> P, work: impl Fn(&mut P)) -> u64 {
     counting(|counter| {
         let mut least = |pages| {
-            let tries = (0..3).map(|_| counter.count(|| work(pages)).bytes(site, NoIter));
-            tries.min().unwrap()
+            let mut count = || counter.count_prepared(|| prepare(pages), &work).bytes(site, NoIter);
+            (0..3).map(|_| count()).min().unwrap()
         };
         let few = least(64);
         least(192) - few
     })
 }
 
-/// Lets a child share this process's memory for as long as `work` takes. The child writes to no
-/// memory, not even to its stack: who writes to a shared page first gets the copy, so that one of
-/// the parent's own pages would be copied on its behalf or not, as it happens.
-fn while_shared(work: impl FnOnce()) {
-    let child: i32;
-    // SAFETY: fork(2) and, in the child, pause(2) for ever, with registers only. The kernel changes
-    // none but those named here.
-    unsafe {
-        asm!(
-            "syscall",
-            "test eax, eax",
-            "jnz 3f",
-            "2:",
-            "mov eax, {pause}",
-            "syscall",
-            "jmp 2b",
-            "3:",
-            pause = const libc::SYS_pause,
-            inlateout("eax") i32::try_from(libc::SYS_fork).unwrap() => child,
-            lateout("rcx") _,
-            lateout("r11") _,
-            options(nostack),
-        );
+/// A child that shares this process's memory until it is dropped. It writes to none, not even to its
+/// stack: who writes to a shared page first gets the copy, so that one of the parent's own pages would
+/// be copied on its behalf or not, as it happens.
+struct Sharer(i32);
+
+impl Sharer {
+    fn start() -> Self {
+        let child: i32;
+        // SAFETY: fork(2) and, in the child, pause(2) for ever, with registers only. The kernel
+        // changes none but those named here.
+        unsafe {
+            asm!(
+                "syscall",
+                "test eax, eax",
+                "jnz 3f",
+                "2:",
+                "mov eax, {pause}",
+                "syscall",
+                "jmp 2b",
+                "3:",
+                pause = const libc::SYS_pause,
+                inlateout("eax") i32::try_from(libc::SYS_fork).unwrap() => child,
+                lateout("rcx") _,
+                lateout("r11") _,
+                options(nostack),
+            );
+        }
+        assert!(child > 0);
+        Self(child)
     }
-    assert!(child > 0);
-    work();
-    // SAFETY: a signal to our own child.
-    assert_eq!(unsafe { libc::kill(child, libc::SIGKILL) }, 0);
-    // SAFETY: waits for our own child.
-    assert_eq!(unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) }, child);
+}
+
+impl Drop for Sharer {
+    fn drop(&mut self) {
+        // SAFETY: a signal to our own child.
+        assert_eq!(unsafe { libc::kill(self.0, libc::SIGKILL) }, 0);
+        // SAFETY: waits for our own child.
+        assert_eq!(unsafe { libc::waitpid(self.0, std::ptr::null_mut(), 0) }, self.0);
+    }
 }
 
 #[test]
 fn a_shared_page_is_copied_when_it_is_written() {
-    let copied = for_128_pages(Site::WpPage, |pages| {
+    let written = |pages| {
         let memory = Mapping::anonymous(pages);
         memory.write();
-        while_shared(|| memory.write());
-    });
+        memory
+    };
+    let shared = |pages| (written(pages), Sharer::start());
+    let copied = for_128_pages(Site::WpPage, shared, |(memory, _)| memory.write());
     assert_eq!(copied, 128 * PAGE as u64);
     // Nobody else has them any more.
-    let copied = for_128_pages(Site::WpPage, |pages| {
-        let memory = Mapping::anonymous(pages);
-        memory.write();
-        while_shared(|| ());
-        memory.write();
-    });
-    assert_eq!(copied, 0);
+    let unshared = |pages| shared(pages).0;
+    assert_eq!(for_128_pages(Site::WpPage, unshared, |memory| memory.write()), 0);
 }
 
 #[test]
 fn the_page_of_zeros_is_not_copied() {
-    let copied = for_128_pages(Site::WpPage, |pages| {
-        let memory = Mapping::anonymous(pages);
+    let copied = for_128_pages(Site::WpPage, Mapping::anonymous, |memory| {
         memory.read();
         memory.write();
     });
@@ -197,17 +203,17 @@ fn a_private_file_page_is_copied_when_it_is_written() {
     fs::write(&path, vec![1; 192 * PAGE]).unwrap();
     let file = File::open(path).unwrap();
     // First touched by the write.
-    let written = |pages| Mapping::of(&file, pages).write();
-    assert_eq!(for_128_pages(Site::CowFault, written), 128 * PAGE as u64);
-    assert_eq!(for_128_pages(Site::WpPage, written), 0);
+    let mapped = |pages| Mapping::of(&file, pages);
+    let written = |memory: &mut Mapping| memory.write();
+    assert_eq!(for_128_pages(Site::CowFault, mapped, written), 128 * PAGE as u64);
+    assert_eq!(for_128_pages(Site::WpPage, mapped, written), 0);
     // Read before: it is mapped, and then copied as any shared page.
-    let read_and_written = |pages| {
-        let memory = Mapping::of(&file, pages);
+    let read_and_written = |memory: &mut Mapping| {
         memory.read();
         memory.write();
     };
-    assert_eq!(for_128_pages(Site::WpPage, read_and_written), 128 * PAGE as u64);
-    assert_eq!(for_128_pages(Site::CowFault, read_and_written), 0);
+    assert_eq!(for_128_pages(Site::WpPage, mapped, read_and_written), 128 * PAGE as u64);
+    assert_eq!(for_128_pages(Site::CowFault, mapped, read_and_written), 0);
 }
 
 /// A boot with `swiotlb=force` makes every device use bounce buffers: what is read from a disk into

@@ -251,15 +251,6 @@ fn tcp_through_full_buffers() {
     });
 }
 
-/// TCP segments that this machine sent again since boot (`RetransSegs`, RFC 1213).
-fn sent_again() -> u64 {
-    let text = fs::read_to_string("/proc/net/snmp").unwrap();
-    let mut lines = text.lines().filter(|line| line.starts_with("Tcp:"));
-    let names = lines.next().unwrap().split_whitespace();
-    let mut both = names.zip(lines.next().unwrap().split_whitespace());
-    both.find(|(name, _)| *name == "RetransSegs").unwrap().1.parse().unwrap()
-}
-
 #[test]
 fn msg_zerocopy_over_loopback_is_copied_once_inside_the_kernel() {
     const BYTES: usize = 1 << 20;
@@ -279,6 +270,7 @@ fn msg_zerocopy_over_loopback_is_copied_once_inside_the_kernel() {
     let counted = counting(|counter| {
         // What a busy machine sends once more is copied once more.
         let once = |_| {
+            let sent_again = || sockopt::sent_again(sender.as_fd()).unwrap();
             let before = sent_again();
             let counted = counter.count(&mut transfer);
             (sent_again() == before).then_some(counted)

@@ -34,7 +34,7 @@ const FILTERED: usize = 1_003;
 const INSIDE_PAYLOAD: u32 = 100;
 
 /// How often the transfers are made because the kernel skipped a probe meanwhile, which it may on any
-/// CPU and for any process.
+/// CPU and for any process, or sent, and copied, a segment twice.
 const TRIES: usize = 16;
 
 /// Bytes by site and iterator.
@@ -68,16 +68,25 @@ pub struct Findings {
 pub fn calibrate(engine: &mut Engine, payload: &Payload, group: Group) -> Result<Findings> {
     for _ in 0..TRIES {
         let before = engine.probes().recursion_misses()?;
-        let findings = calibrate_once(engine, payload, group);
-        if engine.probes().recursion_misses()?.since(&before).is_empty() {
+        let pair = Pair::new().context("calibration: no TCP connection over loopback")?;
+        let findings = calibrate_once(engine, payload, group, &pair);
+        let nothing_skipped = engine.probes().recursion_misses()?.since(&before).is_empty();
+        if nothing_skipped && sockopt::sent_again(pair.near.as_fd())? == 0 {
             return findings;
         }
     }
-    bail!("calibration: the kernel skipped a probe in each of {TRIES} tries: is the machine busy?")
+    bail!(
+        "calibration: in each of {TRIES} tries the kernel skipped a probe or sent a segment twice: \
+         is the machine busy?"
+    )
 }
 
-fn calibrate_once(engine: &mut Engine, payload: &Payload, group: Group) -> Result<Findings> {
-    let pair = Pair::new().context("calibration: no TCP connection over loopback")?;
+fn calibrate_once(
+    engine: &mut Engine,
+    payload: &Payload,
+    group: Group,
+    pair: &Pair,
+) -> Result<Findings> {
     let ways = Ways::of(&engine.probes().functions);
     let pid = std::process::id();
     engine.watch(pid, group)?;

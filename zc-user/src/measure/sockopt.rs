@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    mem::MaybeUninit,
     os::fd::{AsRawFd, BorrowedFd},
 };
 
@@ -49,6 +50,28 @@ pub fn look_into(socket: BorrowedFd<'_>, offset: u32) -> io::Result<usize> {
 pub fn remove(socket: BorrowedFd<'_>) -> io::Result<()> {
     let ignored: libc::c_int = 0;
     set(socket, libc::SO_DETACH_FILTER, &ignored)
+}
+
+/// Segments that the TCP connection `socket` sent again since it began (tcp(7), `TCP_INFO`):
+/// what a busy machine sends again it also copies again.
+///
+/// # Errors
+/// The kernel's, as getsockopt(2) has them.
+pub fn sent_again(socket: BorrowedFd<'_>) -> io::Result<u32> {
+    let mut info = MaybeUninit::<libc::tcp_info>::zeroed();
+    let mut length =
+        libc::socklen_t::try_from(size_of::<libc::tcp_info>()).map_err(io::Error::other)?;
+    // SAFETY: the kernel writes at most `length` bytes to `info`.
+    let result = unsafe {
+        let value = info.as_mut_ptr().cast();
+        let (level, option) = (libc::IPPROTO_TCP, libc::TCP_INFO);
+        libc::getsockopt(socket.as_raw_fd(), level, option, value, &raw mut length)
+    };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: a C structure of integers, for which any bytes are good.
+    Ok(unsafe { info.assume_init() }.tcpi_total_retrans)
 }
 
 fn set<T>(socket: BorrowedFd<'_>, option: libc::c_int, value: &T) -> io::Result<()> {

@@ -27,13 +27,18 @@ use zc_common::{Group, IterClass, Leaf};
 
 use crate::{
     following::stopped_shell,
+    lab::assert_exact as assert_exact_at_sites,
     least_privilege::{Privilege, as_user},
     report::{Audit, Lab},
     support::{
-        lab, loaded_programs, nothing_left_behind, run, scratch, status, stderr, stdout, wait_for,
-        zc,
+        lab, loaded_programs, nothing_left_behind, run, scratch, shared, shared_lab, status,
+        stderr, stdout, wait_for, zc,
     },
 };
+
+/// Two methods, one of them with a gap.
+pub(crate) const AUDIT_WITHOUT_A_SITE: &[&str] =
+    &["lab", "--json", "--audit", "--size", "1M", "--disable-site", "filemap_read"];
 
 /// Payload bytes by sites, leaves and user space of each line, in the order of the report: sender
 /// UK, KU, KK, receiver UK, KU, KK. User space cannot see a copy inside the kernel.
@@ -110,10 +115,11 @@ fn sizes_that_are_no_multiple_of_a_page_are_exact_by_two_methods() {
         (100_001, 65_535, &["--repeat", "3"]),
         (1, 65_536, &[]),
     ] {
-        let (bytes_given, chunk) = (bytes.to_string(), chunk.to_string());
-        let arguments = ["--audit", "--size", &bytes_given, "--chunk", &chunk];
+        let given = [bytes, chunk].map(|number| number.to_string());
+        let arguments = ["--audit", "--size", &given[0], "--chunk", &given[1]];
         let (status, report) = lab(&[&arguments[..], more].concat());
         assert_eq!(status, 0, "{bytes} in {chunk}");
+        assert_exact_at_sites(&report, bytes, chunk);
         if bytes > 1 {
             assert_exact(&report, bytes);
         } else {
@@ -127,11 +133,11 @@ fn sizes_that_are_no_multiple_of_a_page_are_exact_by_two_methods() {
 
 #[test]
 fn the_text_shows_the_three_numbers_side_by_side() {
-    let output = run(&["lab", "read-send", "--audit", "--size", "1M"]);
+    let output = shared(&["lab", "read-send", "--audit"]);
     assert_eq!(status(&output), 0);
     let text = stdout(&output);
     assert!(text.lines().next().unwrap().ends_with("tier audit"), "{text}");
-    let row = "sender    copied, kernel to user  1048576  1048576     1048576  verified";
+    let row = "sender    copied, kernel to user  67108864  67108864    67108864  verified";
     assert!(text.lines().any(|line| line == row), "{text}");
     assert!(text.contains("4 debug registers") && text.contains("more runs of each transfer"));
     assert!(text.contains("bytes of arguments, no payload: sender 0, receiver 0"), "{text}");
@@ -139,34 +145,36 @@ fn the_text_shows_the_three_numbers_side_by_side() {
 
 #[test]
 fn without_audit_nothing_of_it_is_there() {
-    let (status, report) = lab(&["sendfile", "--size", "64K"]);
+    let (status, report) = shared_lab(&[]);
     assert_eq!((status, report.tier.as_str()), (0, "sites"));
-    assert!(report.audit.is_none() && report.styles[0].audit.is_none());
+    assert!(report.audit.is_none() && report.styles.iter().all(|style| style.audit.is_none()));
 }
 
 #[test]
 fn what_the_sites_do_not_observe_the_leaves_show_and_do_not_verify() {
-    let disabled = ["--disable-site", "filemap_read"];
-    let (status, report) =
-        lab(&[&["read-send", "--audit", "--size", "1M"], &disabled[..]].concat());
-    assert_eq!((status, report.verdict.as_str()), (2, "not observed"));
-    let audit = report.styles[0].audit.as_ref().unwrap();
+    let output = shared(AUDIT_WITHOUT_A_SITE);
+    let report: Lab = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!((status(&output), report.verdict.as_str()), (2, "not observed"));
+    let audit = report.style("read-send").audit.as_ref().unwrap();
     assert_eq!(numbers(audit)[1], [None, Some(1_048_576), Some(1_048_576)]);
     assert_eq!(audit.lines[1].verdict, "not observed");
     assert_eq!(audit.lines[0].verdict, "verified");
 }
 
-/// The report of an audit that could not be: the sites tier works on, and one line says why.
-fn refused(arguments: &[&str], says: &[&str]) {
-    let arguments = [&["lab", "sendfile", "--size", "256K", "--audit"], arguments].concat();
-    let output = run(&arguments);
+/// The text of an audit that could not be: the sites tier works on, and one line says why.
+fn refused(says: &[&str]) {
+    let output = run(&["lab", "sendfile", "--size", "256K", "--audit"]);
     let text = stdout(&output);
     assert_eq!(status(&output), 2, "{text}");
     assert!(text.lines().next().unwrap().ends_with("tier sites"), "{text}");
     explained(&text, says);
     let row = "receiver  copied, kernel to user     262144    262144         1  verified  N: recv";
     assert!(text.lines().any(|line| line == row), "the sites are still there: {text}");
-    let (status, report) = lab(&arguments[1..]);
+}
+
+/// The same in JSON.
+fn refused_in_json(says: &[&str]) {
+    let (status, report) = lab(&["sendfile", "--size", "256K", "--audit"]);
     assert_eq!((status, report.complete, report.verdict.as_str()), (2, false, "not observed"));
     let problem = report.audit.and_then(|audit| audit.problem).expect("it says why");
     assert!(says.iter().all(|word| problem.contains(word)), "{problem}");
@@ -190,7 +198,7 @@ fn hold(registers: usize) -> Vec<Breakpoint> {
 #[test]
 fn debug_registers_that_others_hold() {
     let held = hold(4);
-    refused(&[], &["none of the processor's 4 debug registers is free", "end the debugger"]);
+    refused_in_json(&["none of the processor's 4 debug registers is free", "end the debugger"]);
     let doctor = run(&["doctor"]);
     assert!(stdout(&doctor).contains("0 of 4 debug registers are free"), "{}", stdout(&doctor));
     drop(held);
@@ -226,7 +234,7 @@ const KPTR_RESTRICT: &str = "/proc/sys/kernel/kptr_restrict";
 #[test]
 fn hidden_addresses() {
     let _hidden = Setting::set(KPTR_RESTRICT, "2");
-    refused(&[], &["the kernel hides the addresses", "kernel.kptr_restrict to 1 (it is 2)"]);
+    refused(&["the kernel hides the addresses", "kernel.kptr_restrict to 1 (it is 2)"]);
     let doctor = run(&["doctor"]);
     assert_eq!(status(&doctor), 0, "the lab needs no addresses");
     assert!(stdout(&doctor).contains("its address is hidden"), "{}", stdout(&doctor));

@@ -59,30 +59,26 @@ fn only_the_boundary([lab, doctor]: &[Output; 2], says: &str) {
 fn hidden_symbols_do_not_matter_to_the_sites() {
     let _hidden = set("kptr_restrict", "2");
     let lab = zc().args(["lab", "--size", "64K"]).output().unwrap();
-    let doctor = zc().args(["doctor", "--json"]).output().unwrap();
     nothing_left_behind();
     assert_eq!(status(&lab), 0, "{}{}", stdout(&lab), stderr(&lab));
-    let report: Value = serde_json::from_str(&stdout(&doctor)).unwrap();
-    assert_eq!(report["tier"], "sites");
 }
 
 #[test]
 fn a_paranoid_kernel_lets_those_trace_that_may() {
     let folder = scratch();
     std::os::unix::fs::chown(folder.path(), Some(1000), Some(1000)).unwrap();
-    for paranoid in ["3", "4"] {
-        let _paranoid = set("perf_event_paranoid", paranoid);
-        let lab = |privilege| {
-            let mut command = as_user(zc(), privilege);
-            command.args(["lab", "--size", "64K", "--dir"]).arg(folder.path()).output().unwrap()
-        };
-        let [may, may_not] = [Privilege::Tracing, Privilege::None].map(lab);
-        nothing_left_behind();
-        assert_eq!(status(&may), 0, "{}{}", stdout(&may), stderr(&may));
-        let said = stderr(&may_not);
-        assert_eq!((status(&may_not), said.lines().count()), (2, 1), "{said}");
-        assert!(said.contains("CAP_BPF and CAP_PERFMON"), "{said}");
-    }
+    // From 3 on Debian's kernels keep perf_event_open(2) to those who may trace.
+    let _paranoid = set("perf_event_paranoid", "4");
+    let lab = |privilege| {
+        let mut command = as_user(zc(), privilege);
+        command.args(["lab", "--size", "64K", "--dir"]).arg(folder.path()).output().unwrap()
+    };
+    let [may, may_not] = [Privilege::Tracing, Privilege::None].map(lab);
+    nothing_left_behind();
+    assert_eq!(status(&may), 0, "{}{}", stdout(&may), stderr(&may));
+    let said = stderr(&may_not);
+    assert_eq!((status(&may_not), said.lines().count()), (2, 1), "{said}");
+    assert!(said.contains("CAP_BPF and CAP_PERFMON"), "{said}");
 }
 
 /// The words of the header from the fifth byte on: its length, and offset and length of types and

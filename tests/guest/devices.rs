@@ -11,10 +11,7 @@ use std::{
 
 use rustix::fs::{Advice, fadvise};
 
-use crate::{
-    support::{lab, scratch},
-    switches::count,
-};
+use crate::{support::scratch, switches::count};
 
 const BYTES: usize = 1 << 20;
 
@@ -101,21 +98,6 @@ fn pages_written_back_by_fsync_are_its_callers_and_the_journal_is_nobodys() {
     });
     assert_eq!(own.meters.block_io.written_bytes, BYTES as u64 + 4096);
     assert!(machine.meters.block_io.written_bytes > 0, "{:?}", machine.meters.block_io);
-}
-
-#[test]
-fn a_cold_lab_reads_its_payload_from_the_disk_and_a_warm_one_nothing() {
-    for (cold, bytes) in [(&["--cold"][..], 4 << 20), (&[], 0)] {
-        let (status, report) = lab(&[&["--size", "4M"], cold].concat());
-        assert_eq!(status, 0);
-        for style in &report.styles {
-            let read = |io: &Option<crate::report::BlockIo>| io.as_ref().map(|io| io.read_bytes);
-            assert_eq!(read(&style.sender.block_io), Some(bytes), "{}", style.style);
-            assert_eq!(read(&style.receiver.block_io), Some(0), "{}", style.style);
-            let network = [style.sender.network_bytes, style.devices.network_bytes];
-            assert_eq!(network, [Some(0); 2], "{}: loopback", style.style);
-        }
-    }
 }
 
 fn sh(command: &str) {

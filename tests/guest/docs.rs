@@ -1,6 +1,9 @@
 //! What the documents show and promise is what the program does.
 
-use crate::support::{lab, run, status, stdout};
+use crate::{
+    audit::AUDIT_WITHOUT_A_SITE,
+    support::{shared, status, stdout},
+};
 
 const README: &str = include_str!("../../README.md");
 const LAB_JSON: &str = include_str!("../../docs/lab-json.md");
@@ -15,7 +18,7 @@ fn block<'a>(document: &'a str, marker: &str) -> &'a str {
 
 #[test]
 fn the_readme_shows_the_real_table() {
-    let output = run(&["lab"]);
+    let output = shared(&["lab"]);
     assert_eq!(status(&output), 0);
     // Its name up to 5.11.
     let real = stdout(&output).replace("generic_file_buffered_read", "filemap_read");
@@ -32,7 +35,7 @@ fn the_readme_shows_the_real_table() {
 
 #[test]
 fn the_readme_shows_a_real_audit() {
-    let output = run(&["lab", "read-send", "--audit"]);
+    let output = shared(&["lab", "read-send", "--audit"]);
     assert_eq!(status(&output), 0);
     let real = stdout(&output);
     let shown = block(README, "<!-- zc lab --audit -->");
@@ -47,11 +50,12 @@ fn the_readme_shows_a_real_audit() {
 
 #[test]
 fn every_key_is_documented() {
-    let (_, _) = lab(&["sendfile", "--size", "64K"]);
-    let output = run(&["lab", "--size", "64K", "--json", "--disable-site", "pipe_read", "--audit"]);
-    let report: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let reports = [&["lab", "--json"][..], AUDIT_WITHOUT_A_SITE].map(|arguments| {
+        let text = stdout(&shared(arguments));
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()
+    });
     let mut keys = std::collections::BTreeSet::new();
-    collect(&report, &mut keys);
+    reports.iter().for_each(|report| collect(report, &mut keys));
     assert!(keys.len() > 30);
     for key in keys {
         assert!(LAB_JSON.contains(&format!("`{key}`")), "docs/lab-json.md does not mention {key}");

@@ -7,13 +7,10 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
-use zc::{
-    measure::{Engine, Sample, Tasks},
-    probes::{attach::Probes, misses::Misses},
-};
+use zc::measure::{Engine, Sample, Tasks};
 use zc_common::{Group, IterClass, Site};
 
-use crate::support::{nothing_left_behind, scratch};
+use crate::{counting::counting, support::scratch};
 
 /// A shell that stops itself, before it runs `script`.
 pub(crate) fn stopped_shell(script: &str) -> Child {
@@ -41,7 +38,15 @@ fn count(traced: &[&str], untraced: &str) -> BTreeMap<Group, Sample> {
 
 /// `None` when a probe was skipped.
 fn count_once(traced: &[&str], untraced: &str) -> Option<BTreeMap<Group, Sample>> {
-    let mut engine = Engine::new(Probes::attach(&[]).unwrap());
+    counting(|counter| count_by(counter.engine(), traced, untraced))
+}
+
+fn count_by(
+    engine: &mut Engine,
+    traced: &[&str],
+    untraced: &str,
+) -> Option<BTreeMap<Group, Sample>> {
+    let before = engine.probes().recursion_misses().unwrap();
     let groups: Vec<_> =
         (1..=traced.len()).map(|n| Group::traced(u8::try_from(n).unwrap()).unwrap()).collect();
     let mut shells: Vec<_> = traced.iter().map(|script| stopped_shell(script)).collect();
@@ -56,19 +61,8 @@ fn count_once(traced: &[&str], untraced: &str) -> Option<BTreeMap<Group, Sample>
         assert!(shell.wait().unwrap().success());
     }
     let counted = engine.disarm().unwrap();
-    let missed = missed(&engine);
-    drop(engine);
-    nothing_left_behind();
-    (!missed).then_some(counted)
-}
-
-/// Whether a program was skipped.
-fn missed(engine: &Engine) -> bool {
-    match engine.probes().recursion_misses().unwrap() {
-        Misses::Told(programs) => programs.values().any(|misses| *misses > 0),
-        Misses::Never => false,
-        Misses::Untold => panic!("the kernel does not tell"),
-    }
+    let missed = engine.probes().recursion_misses().unwrap().since(&before);
+    missed.is_empty().then_some(counted)
 }
 
 #[test]
@@ -102,7 +96,6 @@ fn what_runs_before_arming_and_after_disarming_is_not_counted() {
     let folder = scratch();
     let file = folder.path().join("file");
     fs::write(&file, vec![1; 100_000]).unwrap();
-    let mut engine = Engine::new(Probes::attach(&[]).unwrap());
     let group = Group::traced(1).unwrap();
     let run = |engine: &mut Engine| {
         let mut shell = stopped_shell(&format!("dd if={} of=/dev/null", file.display()));
@@ -110,34 +103,39 @@ fn what_runs_before_arming_and_after_disarming_is_not_counted() {
         kill_process(Pid::from_child(&shell), Signal::CONT).unwrap();
         shell.wait().unwrap();
     };
-    run(&mut engine);
-    engine.arm(&[group]).unwrap();
-    let sample = engine.disarm().unwrap().remove(&group).unwrap();
-    assert_eq!((sample.syscall_count(), sample.sites.len()), (0, 0));
-    run(&mut engine);
-    engine.arm(&[group]).unwrap();
-    run(&mut engine);
-    let sample = engine.disarm().unwrap().remove(&group).unwrap();
-    let read = sample.sites[&(Site::FilemapRead, IterClass::User)];
-    assert_eq!(read.bytes, 100_000, "one of three");
+    counting(|counter| {
+        let engine = counter.engine();
+        run(engine);
+        engine.arm(&[group]).unwrap();
+        let sample = engine.disarm().unwrap().remove(&group).unwrap();
+        assert_eq!((sample.syscall_count(), sample.sites.len()), (0, 0));
+        run(engine);
+        engine.arm(&[group]).unwrap();
+        run(engine);
+        let sample = engine.disarm().unwrap().remove(&group).unwrap();
+        let read = sample.sites[&(Site::FilemapRead, IterClass::User)];
+        assert_eq!(read.bytes, 100_000, "one of three");
+    });
 }
 
 #[test]
 fn a_command_that_exits_lets_its_process_id_go() {
     // The group of an ended process must not stick to the next one of the same number.
-    let mut engine = Engine::new(Probes::attach(&[]).unwrap());
     let group = Group::traced(1).unwrap();
-    let mut shell = stopped_shell("true");
-    let pid = shell.id();
-    engine.watch(pid, group).unwrap();
-    kill_process(Pid::from_child(&shell), Signal::CONT).unwrap();
-    shell.wait().unwrap();
-    engine.arm(&[group]).unwrap();
-    fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).unwrap();
-    let mut stranger = stopped_shell("true");
-    assert_eq!(stranger.id(), pid, "the number is used again");
-    kill_process(Pid::from_child(&stranger), Signal::CONT).unwrap();
-    stranger.wait().unwrap();
-    let sample = engine.disarm().unwrap().remove(&group).unwrap();
-    assert_eq!(sample.syscall_count(), 0);
+    counting(|counter| {
+        let engine = counter.engine();
+        let mut shell = stopped_shell("true");
+        let pid = shell.id();
+        engine.watch(pid, group).unwrap();
+        kill_process(Pid::from_child(&shell), Signal::CONT).unwrap();
+        shell.wait().unwrap();
+        engine.arm(&[group]).unwrap();
+        fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).unwrap();
+        let mut stranger = stopped_shell("true");
+        assert_eq!(stranger.id(), pid, "the number is used again");
+        kill_process(Pid::from_child(&stranger), Signal::CONT).unwrap();
+        stranger.wait().unwrap();
+        let sample = engine.disarm().unwrap().remove(&group).unwrap();
+        assert_eq!(sample.syscall_count(), 0);
+    });
 }

@@ -33,7 +33,8 @@ use zc::{
 use zc_common::{Group, Tally};
 
 use crate::{
-    support::{nothing_left_behind, scratch},
+    counting::counting,
+    support::scratch,
     theory::{
         ByCall, BySite, Era, Kind, UDP_IN_ONE_PIECE, UDP_IN_PAGES, counted_calls, counted_sites,
     },
@@ -52,7 +53,8 @@ const CHUNKS: usize = 8;
 /// The largest send that fits a socket's buffers, so that one thread can be both ends.
 const LARGEST_SEND: usize = 32_768;
 
-/// How often a sequence is made again because the kernel skipped a program in it.
+/// How often a sequence is made again because the kernel skipped a program in it, or had to send a
+/// segment again.
 const ATTEMPTS: usize = 10;
 
 /// Bytes moved in one way, `chunk` at a time.
@@ -135,10 +137,11 @@ fn predict(sequence: &[Transfer], era: Era) -> Costs {
     Costs { sites, calls, copied: copied.map(Some) }
 }
 
-/// What `sequence` was counted to cost; `None` if a program was skipped.
+/// What `sequence` was counted to cost; `None` if a program was skipped or a segment sent twice.
 fn measure(sequence: &[Transfer], engine: &mut Engine, rig: &mut Rig) -> Option<Costs> {
     let own = Group::traced(1).unwrap();
     let before = engine.probes().recursion_misses().unwrap();
+    let sent_again = rig.sent_again();
     engine.arm(&[own]).unwrap();
     let mut failed = None;
     for transfer in sequence {
@@ -151,7 +154,7 @@ fn measure(sequence: &[Transfer], engine: &mut Engine, rig: &mut Rig) -> Option<
     let sample = engine.disarm().unwrap().remove(&own).unwrap();
     assert_eq!(failed, None);
     let after = engine.probes().recursion_misses().unwrap();
-    if !after.since(&before).is_empty() {
+    if !after.since(&before).is_empty() || rig.sent_again() != sent_again {
         return None;
     }
     let mut sites = counted_sites(&sample, engine.probes());
@@ -218,10 +221,7 @@ fn seed() -> u64 {
 fn sequences_of_transfers_cost_what_their_parts_cost() {
     let folder = scratch();
     let seed = seed();
-    let mut engine = Engine::new(Probes::attach(&[]).unwrap());
-    let process = getpid().as_raw_nonzero().get().cast_unsigned();
-    engine.watch(process, Group::traced(1).unwrap()).unwrap();
-    let state = RefCell::new((engine, Rig::new(folder.path()).unwrap()));
+    let rig = Rig::new(folder.path()).unwrap();
     let era = Era::of_this_kernel();
     let config = Config {
         cases: SEQUENCES,
@@ -232,16 +232,20 @@ fn sequences_of_transfers_cost_what_their_parts_cost() {
     // Past the test runner's own capture, which forgets what a test that passes says.
     let line = format!("property: PROPTEST_RNG_SEED={seed}\n");
     std::io::stderr().write_all(line.as_bytes()).unwrap();
-    let result = TestRunner::new(config).run(&vec(transfer(), 1..=TRANSFERS), |sequence| {
-        let (engine, rig) = &mut *state.borrow_mut();
-        let counted = (0..ATTEMPTS).find_map(|_| measure(&sequence, engine, rig));
-        let Some(counted) = counted else {
-            return Err(TestCaseError::reject("a program was skipped in every attempt"));
-        };
-        compare(&predict(&sequence, era), &counted).map_err(TestCaseError::fail)
+    let result = counting(|counter| {
+        let engine = counter.engine();
+        let process = getpid().as_raw_nonzero().get().cast_unsigned();
+        engine.watch(process, Group::traced(1).unwrap()).unwrap();
+        let state = RefCell::new((engine, rig));
+        TestRunner::new(config).run(&vec(transfer(), 1..=TRANSFERS), |sequence| {
+            let (engine, rig) = &mut *state.borrow_mut();
+            let counted = (0..ATTEMPTS).find_map(|_| measure(&sequence, engine, rig));
+            let Some(counted) = counted else {
+                return Err(TestCaseError::reject("skipped or sent again in every attempt"));
+            };
+            compare(&predict(&sequence, era), &counted).map_err(TestCaseError::fail)
+        })
     });
-    drop(state);
-    nothing_left_behind();
     if let Err(failure) = result {
         panic!("seed {seed}: {failure}");
     }

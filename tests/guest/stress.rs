@@ -32,8 +32,9 @@ use zc_common::{Group, IterClass, Site, Tally};
 
 use self::crew::{Board, Crew, READ_BY_EXEC, say};
 use crate::{
+    counting::counting,
     needs,
-    support::{nothing_left_behind, scratch, wait_for},
+    support::{scratch, wait_for},
     theory::{Era, Kind, counted_calls, counted_sites, newest},
 };
 
@@ -257,30 +258,30 @@ fn assert_covered(done: &Done, probes: &Probes) {
 fn eight_threads_and_four_processes_are_counted_exactly() {
     let seconds = if needs::full_preemption().is_ok() { 60 } else { 5 };
     // A fork that was skipped leaves a child uncounted, and nobody knows what it did.
-    let followed = (0..3).any(|_| {
-        let folder = scratch();
-        let crew = Crew::muster(folder.path());
-        wait_for("the crew", || (crew.board.ready.load(SeqCst) == 9).then_some(()));
-        let mut engine = Engine::new(Probes::attach(&[]).unwrap());
-        let counted = count(&mut engine, &crew, Duration::from_secs(seconds));
-        assert_eq!(crew.board.failed.load(SeqCst), 0);
-        for (kind, passes) in crew.board.passes() {
-            assert!(passes > LEAST * seconds, "{kind:?}: {passes} passes in {seconds} s");
-        }
-        let done = Done::of(crew.board);
-        assert!(done.tasks.execs > seconds);
-        drop(crew);
-        let probes = engine.probes();
-        let followed = !counted.misses.contains_key("process_fork");
-        if followed {
-            let lines = reconcile(&done, &counted, probes);
-            assert_covered(&done, probes);
-            let processors = available_parallelism().unwrap();
-            say(&format!("stress, {seconds} s, {processors} processors:\n{}", lines.join("\n")));
-        }
-        drop(engine);
-        nothing_left_behind();
-        followed
-    });
+    let followed = counting(|counter| (0..3).any(|_| stressed(counter.engine(), seconds)));
     assert!(followed, "a fork was skipped three times");
+}
+
+/// One such time; whether all that was forked was followed.
+fn stressed(engine: &mut Engine, seconds: u64) -> bool {
+    let folder = scratch();
+    let crew = Crew::muster(folder.path());
+    wait_for("the crew", || (crew.board.ready.load(SeqCst) == 9).then_some(()));
+    let counted = count(engine, &crew, Duration::from_secs(seconds));
+    assert_eq!(crew.board.failed.load(SeqCst), 0);
+    for (kind, passes) in crew.board.passes() {
+        assert!(passes > LEAST * seconds, "{kind:?}: {passes} passes in {seconds} s");
+    }
+    let done = Done::of(crew.board);
+    assert!(done.tasks.execs > seconds);
+    drop(crew);
+    let probes = engine.probes();
+    let followed = !counted.misses.contains_key("process_fork");
+    if followed {
+        let lines = reconcile(&done, &counted, probes);
+        assert_covered(&done, probes);
+        let processors = available_parallelism().unwrap();
+        say(&format!("stress, {seconds} s, {processors} processors:\n{}", lines.join("\n")));
+    }
+    followed
 }

@@ -1,9 +1,11 @@
 //! Running zc and looking at what it leaves.
 
 use std::{
+    collections::BTreeMap,
     env, fs,
     path::PathBuf,
     process::{Command, Output, Stdio},
+    sync::{Mutex, PoisonError},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -40,13 +42,30 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("stderr is UTF-8")
 }
 
+/// The same, once for all tests that look at a run with these arguments: under emulation a run
+/// takes the better part of ten seconds.
+pub(crate) fn shared(arguments: &[&str]) -> Output {
+    static RUNS: Mutex<BTreeMap<Vec<String>, Output>> = Mutex::new(BTreeMap::new());
+    let key: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+    let mut runs = RUNS.lock().unwrap_or_else(PoisonError::into_inner);
+    runs.entry(key).or_insert_with(|| run(arguments)).clone()
+}
+
 /// Runs `zc lab --json` with `arguments`: its exit status and report.
 pub(crate) fn lab(arguments: &[&str]) -> (i32, Lab) {
-    let output = run(&[&["lab", "--json"], arguments].concat());
-    let text = stdout(&output);
+    report(&run(&[&["lab", "--json"], arguments].concat()))
+}
+
+/// The same of a run that is [`shared`].
+pub(crate) fn shared_lab(arguments: &[&str]) -> (i32, Lab) {
+    report(&shared(&[&["lab", "--json"], arguments].concat()))
+}
+
+fn report(output: &Output) -> (i32, Lab) {
+    let text = stdout(output);
     let report = serde_json::from_str(&text)
-        .unwrap_or_else(|error| panic!("{error} in {text}\nstderr: {}", stderr(&output)));
-    (status(&output), report)
+        .unwrap_or_else(|error| panic!("{error} in {text}\nstderr: {}", stderr(output)));
+    (status(output), report)
 }
 
 /// A folder on the guest's disk, which has a page cache of its own.

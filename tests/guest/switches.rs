@@ -19,7 +19,7 @@ use rustix::{
 };
 use zc::{
     measure::{Engine, Sample},
-    probes::attach::{Probes, Status},
+    probes::attach::Status,
 };
 use zc_common::{Group, Interrupt};
 
@@ -28,7 +28,7 @@ use crate::{
     devices::cold_file,
     mapping::Mapping,
     needs,
-    support::{lab, nothing_left_behind, run, stdout},
+    support::{shared, shared_lab, stdout},
 };
 
 /// What this process did in `work`, and the machine.
@@ -36,10 +36,9 @@ pub(crate) fn count(work: impl FnOnce()) -> [Sample; 2] {
     counting(|counter| counter.count_once(work))
 }
 
-fn engine() -> Engine {
-    let probes = Probes::attach(&[]).unwrap();
-    for status in &probes.meters {
-        // The one that asks for a helper of 5.15.
+/// No meter is refused but the one that asks for a helper of 5.15.
+fn assert_metered(engine: &Engine) {
+    for status in &engine.probes().meters {
         if let Status::Refused { function, reason } = status {
             assert!(
                 *function == "reschedule_entry" && reason.contains("func unknown"),
@@ -47,7 +46,6 @@ fn engine() -> Engine {
             );
         }
     }
-    Engine::new(probes)
 }
 
 /// Whether zc can count the interrupts of devices: on 5.10 their entry is inlined.
@@ -112,11 +110,14 @@ fn count_interrupts(engine: &mut Engine, own: Group) -> Option<BTreeMap<Group, S
 #[test]
 fn every_interrupt_is_counted_once() {
     let own = Group::traced(1).unwrap();
-    let mut engine = engine();
-    engine.watch(getpid().as_raw_nonzero().get().cast_unsigned(), own).unwrap();
     devices_are_seen();
-    // On a busy host the guest's clock goes on while the guest does not.
-    let counted = (0..5).find_map(|_| count_interrupts(&mut engine, own));
+    let counted = counting(|counter| {
+        let engine = counter.engine();
+        assert_metered(engine);
+        engine.watch(getpid().as_raw_nonzero().get().cast_unsigned(), own).unwrap();
+        // On a busy host the guest's clock goes on while the guest does not.
+        (0..5).find_map(|_| count_interrupts(engine, own))
+    });
     let counted = counted.expect("narrow edges once in five times");
     let kind = |kind: Interrupt| {
         let by = counted.values().map(|sample| sample.meters.interrupts[kind as usize]);
@@ -216,13 +217,14 @@ fn wait_until_stopped(pid: Pid) {
     waitid(WaitId::Pid(pid), WaitIdOptions::STOPPED).unwrap();
 }
 
+fn first_cpu() -> CpuSet {
+    let mut set = CpuSet::new();
+    set.set(0);
+    set
+}
+
 #[test]
 fn context_switches_are_those_that_the_scheduler_counts() {
-    let one_cpu = {
-        let mut set = CpuSet::new();
-        set.set(0);
-        set
-    };
     let pid = child(|| {
         for _ in 0..100 {
             let pause = libc::timespec { tv_sec: 0, tv_nsec: 1_000_000 };
@@ -233,31 +235,10 @@ fn context_switches_are_those_that_the_scheduler_counts() {
         spin();
     });
     wait_until_stopped(pid);
-    sched_setaffinity(Some(pid), &one_cpu).unwrap();
-    let own = Group::traced(1).unwrap();
-    let mut engine = engine();
-    engine.watch(pid.as_raw_nonzero().get().cast_unsigned(), own).unwrap();
-    let before = switches_of(pid);
-    engine.arm(&[own]).unwrap();
-    let done = AtomicBool::new(false);
-    thread::scope(|scope| {
-        // Something that wants the same CPU.
-        scope.spawn(|| {
-            sched_setaffinity(None, &one_cpu).unwrap();
-            while !done.load(Ordering::Relaxed) {
-                spin_loop();
-            }
-        });
-        kill_process(pid, Signal::CONT).unwrap();
-        wait_until_stopped(pid);
-        done.store(true, Ordering::Relaxed);
-    });
-    let after = switches_of(pid);
-    let counted = engine.disarm().unwrap().remove(&own).unwrap();
+    sched_setaffinity(Some(pid), &first_cpu()).unwrap();
+    let (counted, before, after) = counting(|counter| count_switches(counter.engine(), pid));
     kill_process(pid, Signal::CONT).unwrap();
     waitid(WaitId::Pid(pid), WaitIdOptions::EXITED).unwrap();
-    drop(engine);
-    nothing_left_behind();
     let switches = counted.meters.context_switches;
     assert_eq!(
         (switches.voluntary, switches.involuntary),
@@ -267,9 +248,33 @@ fn context_switches_are_those_that_the_scheduler_counts() {
     assert!(switches.involuntary >= 20, "and somebody else wanted it: {switches:?}");
 }
 
+/// What stopped process `pid` does until it stops again, and what the scheduler says of it before
+/// and after.
+fn count_switches(engine: &mut Engine, pid: Pid) -> (Sample, (u64, u64), (u64, u64)) {
+    let own = Group::traced(1).unwrap();
+    engine.watch(pid.as_raw_nonzero().get().cast_unsigned(), own).unwrap();
+    let before = switches_of(pid);
+    engine.arm(&[own]).unwrap();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        // Something that wants the same CPU.
+        scope.spawn(|| {
+            sched_setaffinity(None, &first_cpu()).unwrap();
+            while !done.load(Ordering::Relaxed) {
+                spin_loop();
+            }
+        });
+        kill_process(pid, Signal::CONT).unwrap();
+        wait_until_stopped(pid);
+        done.store(true, Ordering::Relaxed);
+    });
+    let after = switches_of(pid);
+    (engine.disarm().unwrap().remove(&own).unwrap(), before, after)
+}
+
 #[test]
 fn the_lab_names_every_cause_and_adds_them_up() {
-    let (status, report) = lab(&["read-send", "--size", "16M"]);
+    let (status, report) = shared_lab(&[]);
     assert_eq!(status, 0);
     let whole = devices_are_seen();
     assert_eq!(report.completeness.unmetered.is_empty(), whole, "{:?}", report.completeness);
@@ -286,9 +291,9 @@ fn the_lab_names_every_cause_and_adds_them_up() {
         assert_eq!(causes.total, side.mode_switches.zip(causes.interrupts).map(|(a, b)| a + b));
         assert!(side.context_switches.is_some());
     }
-    let text = stdout(&run(&["lab", "read-send", "--size", "1M"]));
+    let text = stdout(&shared(&["lab"]));
     let line =
-        text.lines().find(|line| line.contains("sender: switches by cause: 32 system calls"));
+        text.lines().find(|line| line.contains("sender: switches by cause: 2048 system calls"));
     let line = line.unwrap_or_else(|| panic!("{text}"));
     for part in ["0 page faults", "interrupts in user mode", "voluntary", "block I/O read 0 bytes"]
     {

@@ -97,6 +97,11 @@ impl Rig {
         })
     }
 
+    /// Segments that TCP sent again so far. Those of pages that were lent are copied again.
+    pub(crate) fn sent_again(&self) -> u32 {
+        sockopt::sent_again(self.tcp.0.as_fd()).expect("it is a TCP socket")
+    }
+
     /// Moves `n` bytes.
     pub(crate) fn pass(&mut self, kind: Kind, n: usize) -> Result<(), Short> {
         let start = self.memory_of_its_own.as_ptr().align_offset(BLOCK);

@@ -31,8 +31,8 @@ use crate::{
     least_privilege::{Privilege, as_user},
     report::{Audit, Lab},
     support::{
-        lab, loaded_programs, nothing_left_behind, run, scratch, shared, shared_lab, status,
-        stderr, stdout, wait_for, zc,
+        KPTR_RESTRICT, PERF_EVENT_PARANOID, lab, loaded_programs, nothing_left_behind, run,
+        scratch, set, shared, shared_lab, status, stderr, stdout, wait_for, zc,
     },
 };
 
@@ -212,28 +212,9 @@ fn debug_registers_that_others_hold() {
     drop(held);
 }
 
-/// A kernel setting changed, and set back on drop.
-struct Setting(&'static str, String);
-
-impl Setting {
-    fn set(path: &'static str, value: &str) -> Self {
-        let before = fs::read_to_string(path).unwrap();
-        fs::write(path, value).unwrap();
-        Self(path, before)
-    }
-}
-
-impl Drop for Setting {
-    fn drop(&mut self) {
-        fs::write(self.0, self.1.trim()).unwrap();
-    }
-}
-
-const KPTR_RESTRICT: &str = "/proc/sys/kernel/kptr_restrict";
-
 #[test]
 fn hidden_addresses() {
-    let _hidden = Setting::set(KPTR_RESTRICT, "2");
+    let _hidden = set(KPTR_RESTRICT, "2");
     refused(&["the kernel hides the addresses", "kernel.kptr_restrict to 1 (it is 2)"]);
     let doctor = run(&["doctor"]);
     assert_eq!(status(&doctor), 0, "the lab needs no addresses");
@@ -256,11 +237,11 @@ fn the_two_capabilities_of_the_sites_are_not_enough() {
         assert_eq!(stderr(&output), "");
         stdout(&output)
     };
-    let _capability_decides = Setting::set(KPTR_RESTRICT, "1");
+    let _capability_decides = set(KPTR_RESTRICT, "1");
     explained(&audit(), &["be root or have CAP_SYSLOG"]);
     // Addresses for everybody: the kernel still keeps breakpoints in its code to CAP_SYS_ADMIN.
-    let _shown = Setting::set(KPTR_RESTRICT, "0");
-    let _open = Setting::set("/proc/sys/kernel/perf_event_paranoid", "-1");
+    let _shown = set(KPTR_RESTRICT, "0");
+    let _open = set(PERF_EVENT_PARANOID, "-1");
     explained(&audit(), &["only CAP_SYS_ADMIN", "run it as root"]);
 }
 

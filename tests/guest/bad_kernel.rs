@@ -7,26 +7,13 @@ use serde_json::Value;
 
 use crate::{
     least_privilege::{Privilege, as_user},
-    support::{nothing_left_behind, scratch, status, stderr, stdout, zc},
+    support::{
+        KPTR_RESTRICT, PERF_EVENT_PARANOID, nothing_left_behind, scratch, set, status, stderr,
+        stdout, zc,
+    },
 };
 
 const BTF: &str = "/sys/kernel/btf/vmlinux";
-
-/// A setting under `/proc/sys/kernel`, changed until the result goes.
-struct Setting(String, String);
-
-fn set(name: &str, value: &str) -> Setting {
-    let file = format!("/proc/sys/kernel/{name}");
-    let before = fs::read_to_string(&file).unwrap();
-    fs::write(&file, value).unwrap();
-    Setting(file, before)
-}
-
-impl Drop for Setting {
-    fn drop(&mut self) {
-        fs::write(&self.0, self.1.trim()).unwrap();
-    }
-}
 
 /// What `zc lab` and `zc doctor` say of a kernel that publishes `btf` as its types.
 fn with_btf(btf: &[u8]) -> [Output; 2] {
@@ -57,7 +44,7 @@ fn only_the_boundary([lab, doctor]: &[Output; 2], says: &str) {
 
 #[test]
 fn hidden_symbols_do_not_matter_to_the_sites() {
-    let _hidden = set("kptr_restrict", "2");
+    let _hidden = set(KPTR_RESTRICT, "2");
     let lab = zc().args(["lab", "--size", "64K"]).output().unwrap();
     nothing_left_behind();
     assert_eq!(status(&lab), 0, "{}{}", stdout(&lab), stderr(&lab));
@@ -68,7 +55,7 @@ fn a_paranoid_kernel_lets_those_trace_that_may() {
     let folder = scratch();
     std::os::unix::fs::chown(folder.path(), Some(1000), Some(1000)).unwrap();
     // From 3 on Debian's kernels keep perf_event_open(2) to those who may trace.
-    let _paranoid = set("perf_event_paranoid", "4");
+    let _paranoid = set(PERF_EVENT_PARANOID, "4");
     let lab = |privilege| {
         let mut command = as_user(zc(), privilege);
         command.args(["lab", "--size", "64K", "--dir"]).arg(folder.path()).output().unwrap()

@@ -264,7 +264,7 @@ fn the_text_shows_what_is_refuted_and_what_is_not_observed() {
 
 #[test]
 fn a_disabled_site_is_not_observed_never_zero() {
-    // Nor does a prediction, right or wrong, make it one.
+    // A prediction that theory shares does not make it one either.
     let arguments = [
         "sendfile",
         "read-send",

@@ -127,19 +127,29 @@ pub(crate) fn loaded_programs() -> Vec<String> {
         .collect()
 }
 
-/// The largest packet of a network device, changed for a while.
-pub(crate) struct Mtu(String, String);
+/// How far the kernel hides its addresses, and keeps perf_event_open(2) to the privileged
+/// (Documentation/admin-guide/sysctl/kernel.rst).
+pub(crate) const KPTR_RESTRICT: &str = "/proc/sys/kernel/kptr_restrict";
+pub(crate) const PERF_EVENT_PARANOID: &str = "/proc/sys/kernel/perf_event_paranoid";
 
-/// Makes it `bytes` until the result goes.
-pub(crate) fn mtu(device: &str, bytes: u32) -> Mtu {
-    let file = format!("/sys/class/net/{device}/mtu");
-    let before = fs::read_to_string(&file).expect("the device is there");
-    fs::write(&file, bytes.to_string()).expect("it can be changed");
-    Mtu(file, before)
+/// A setting of the kernel, changed for a while.
+pub(crate) struct Setting(String, String);
+
+/// Makes the setting that `file` shows `value`, until the result goes.
+pub(crate) fn set(file: impl Into<String>, value: &str) -> Setting {
+    let file = file.into();
+    let before = fs::read_to_string(&file).expect("the kernel has it");
+    fs::write(&file, value).expect("it can be changed");
+    Setting(file, before)
 }
 
-impl Drop for Mtu {
+/// Makes `bytes` the largest packet of a network device, until the result goes.
+pub(crate) fn mtu(device: &str, bytes: u32) -> Setting {
+    set(format!("/sys/class/net/{device}/mtu"), &bytes.to_string())
+}
+
+impl Drop for Setting {
     fn drop(&mut self) {
-        fs::write(&self.0, &self.1).expect("it can be changed back");
+        fs::write(&self.0, self.1.trim()).expect("it can be changed back");
     }
 }

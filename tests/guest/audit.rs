@@ -32,9 +32,12 @@ use crate::{
     report::{Audit, Lab},
     support::{
         KPTR_RESTRICT, PERF_EVENT_PARANOID, lab, loaded_programs, nothing_left_behind, run,
-        scratch, set, shared, shared_lab, status, stderr, stdout, wait_for, zc,
+        scratch, set, shared, small_lab, status, stderr, stdout, wait_for, zc,
     },
 };
+
+/// One style, counted by two methods.
+pub(crate) const AUDIT: &[&str] = &["lab", "read-send", "--audit", "--size", "1M"];
 
 /// Two methods, one of them with a gap.
 pub(crate) const AUDIT_WITHOUT_A_SITE: &[&str] =
@@ -133,11 +136,11 @@ fn sizes_that_are_no_multiple_of_a_page_are_exact_by_two_methods() {
 
 #[test]
 fn the_text_shows_the_three_numbers_side_by_side() {
-    let output = shared(&["lab", "read-send", "--audit"]);
+    let output = shared(AUDIT);
     assert_eq!(status(&output), 0);
     let text = stdout(&output);
     assert!(text.lines().next().unwrap().ends_with("tier audit"), "{text}");
-    let row = "sender    copied, kernel to user  67108864  67108864    67108864  verified";
+    let row = "sender    copied, kernel to user  1048576  1048576     1048576  verified";
     assert!(text.lines().any(|line| line == row), "{text}");
     assert!(text.contains("4 debug registers") && text.contains("more runs of each transfer"));
     assert!(text.contains("bytes of arguments, no payload: sender 0, receiver 0"), "{text}");
@@ -145,7 +148,7 @@ fn the_text_shows_the_three_numbers_side_by_side() {
 
 #[test]
 fn without_audit_nothing_of_it_is_there() {
-    let (status, report) = shared_lab(&[]);
+    let (status, report) = small_lab();
     assert_eq!((status, report.tier.as_str()), (0, "sites"));
     assert!(report.audit.is_none() && report.styles.iter().all(|style| style.audit.is_none()));
 }

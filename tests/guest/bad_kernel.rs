@@ -81,16 +81,8 @@ fn types_that_end_too_early() {
     let [length, types, types_length, strings, strings_length] = header(&whole)[..] else {
         panic!("a header of another form")
     };
-    for cut in [
-        0,
-        3,
-        length - 1,
-        length,
-        length + types + types_length / 2,
-        length + strings,
-        length + strings + strings_length / 2,
-        whole.len() - 1,
-    ] {
+    // Shorter ones, at every length: in the unit tests of the reader.
+    for cut in [0, length + types + types_length / 2, length + strings + strings_length / 2] {
         only_the_boundary(&with_btf(&whole[..cut]), "BTF");
     }
     // A header that admits to half of the types.

@@ -1,8 +1,8 @@
 //! What the documents show and promise is what the program does.
 
 use crate::{
-    audit::AUDIT_WITHOUT_A_SITE,
-    support::{shared, status, stdout},
+    audit::{AUDIT, AUDIT_WITHOUT_A_SITE},
+    support::{SMALL_LAB, shared, status, stdout},
 };
 
 const README: &str = include_str!("../../README.md");
@@ -35,7 +35,7 @@ fn the_readme_shows_the_real_table() {
 
 #[test]
 fn the_readme_shows_a_real_audit() {
-    let output = shared(&["lab", "read-send", "--audit"]);
+    let output = shared(AUDIT);
     assert_eq!(status(&output), 0);
     let real = stdout(&output);
     let shown = block(README, "<!-- zc lab --audit -->");
@@ -50,7 +50,7 @@ fn the_readme_shows_a_real_audit() {
 
 #[test]
 fn every_key_is_documented() {
-    let reports = [&["lab", "--json"][..], AUDIT_WITHOUT_A_SITE].map(|arguments| {
+    let reports = [SMALL_LAB, AUDIT_WITHOUT_A_SITE].map(|arguments| {
         let text = stdout(&shared(arguments));
         serde_json::from_str::<serde_json::Value>(&text).unwrap()
     });

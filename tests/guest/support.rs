@@ -56,9 +56,12 @@ pub(crate) fn lab(arguments: &[&str]) -> (i32, Lab) {
     report(&run(&[&["lab", "--json"], arguments].concat()))
 }
 
-/// The same of a run that is [`shared`].
-pub(crate) fn shared_lab(arguments: &[&str]) -> (i32, Lab) {
-    report(&shared(&[&["lab", "--json"], arguments].concat()))
+/// Every style with a small payload, in JSON.
+pub(crate) const SMALL_LAB: &[&str] = &["lab", "--json", "--size", "4M"];
+
+/// That run's exit status and report.
+pub(crate) fn small_lab() -> (i32, Lab) {
+    report(&shared(SMALL_LAB))
 }
 
 fn report(output: &Output) -> (i32, Lab) {

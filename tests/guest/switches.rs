@@ -28,7 +28,7 @@ use crate::{
     devices::cold_file,
     mapping::Mapping,
     needs,
-    support::{shared, shared_lab, stdout},
+    support::{shared, small_lab, stdout},
 };
 
 /// What this process did in `work`, and the machine.
@@ -274,7 +274,7 @@ fn count_switches(engine: &mut Engine, pid: Pid) -> (Sample, (u64, u64), (u64, u
 
 #[test]
 fn the_lab_names_every_cause_and_adds_them_up() {
-    let (status, report) = shared_lab(&[]);
+    let (status, report) = small_lab();
     assert_eq!(status, 0);
     let whole = devices_are_seen();
     assert_eq!(report.completeness.unmetered.is_empty(), whole, "{:?}", report.completeness);

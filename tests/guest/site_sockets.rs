@@ -25,7 +25,7 @@ use zc_common::{
 use crate::{
     counting::{Counter, Passed, counting},
     mapping::{Mapping, PAGE},
-    support::{mtu, scratch},
+    support::{mtu, scratch, wait_for},
 };
 
 const N: usize = 30_000;
@@ -285,6 +285,29 @@ fn msg_zerocopy_over_loopback_is_copied_once_inside_the_kernel() {
     let copied = counted.bytes(Site::SkbCopyUbufs, Paged);
     assert_eq!(copied, BYTES as u64, "of the machine's: {:?}", counted.machine.sites);
     assert_eq!(passed(Site::SimpleCopyToIter), BYTES as u64);
+}
+
+/// Why the test above, and calibration, ask for what was sent again.
+#[test]
+fn lent_pages_that_are_sent_again_are_copied_again() {
+    let (sender, mut receiver) = tcp();
+    sockopt::allow_zerocopy(sender.as_fd()).unwrap();
+    let payload = vec![7; N];
+    let sent_again = || sockopt::sent_again(sender.as_fd()).unwrap();
+    let [own, _] = counting(|counter| {
+        counter.count_once(|| {
+            // A filter that looks past the end of a packet drops it (`convert_bpf_ld_abs`,
+            // net/core/filter.c).
+            sockopt::look_into(receiver.as_fd(), 1 << 20).unwrap();
+            let flags = SendFlags::from_bits_retain(libc::MSG_ZEROCOPY.cast_unsigned());
+            assert_eq!(send(&sender, &payload, flags).unwrap(), N);
+            wait_for("the segment a second time", || (sent_again() > 0).then_some(()));
+            sockopt::remove(receiver.as_fd()).unwrap();
+            receiver.read_exact(&mut vec![0; N]).unwrap();
+        })
+    });
+    let copied = own.sites[&(Site::SkbCopyUbufs, Paged)].bytes;
+    assert_eq!(copied, (1 + u64::from(sent_again())) * BYTES);
 }
 
 /// `struct tcp_zerocopy_receive` up to what the oldest kernels know of it

@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    hint::spin_loop,
+    hint::{black_box, spin_loop},
     sync::{
         LazyLock,
         atomic::{AtomicBool, Ordering},
@@ -144,35 +144,54 @@ fn an_interrupt_is_a_mode_switch_only_where_it_hits_a_program() {
     assert!(kernel > 20 && user < kernel / 4, "a loop in the kernel: {user} user, {kernel} kernel");
 }
 
+/// What a process of its own does in `work`: this one has another thread, the test runner's, which
+/// may call the kernel at any time.
+fn count_alone(work: impl Fn()) -> Sample {
+    let own = Group::traced(1).unwrap();
+    let once = |engine: &mut Engine| {
+        let pid = child(&work);
+        wait_until_stopped(pid);
+        engine.watch(pid.as_raw_nonzero().get().cast_unsigned(), own).unwrap();
+        let before = engine.probes().recursion_misses().unwrap();
+        engine.arm(&[own]).unwrap();
+        kill_process(pid, Signal::CONT).unwrap();
+        wait_until_stopped(pid);
+        let sample = engine.disarm().unwrap().remove(&own).unwrap();
+        let missed = engine.probes().recursion_misses().unwrap().since(&before);
+        end(pid);
+        missed.is_empty().then_some(sample)
+    };
+    let counted = counting(|counter| (0..20).find_map(|_| once(counter.engine())));
+    counted.expect("nothing skipped, once in twenty times")
+}
+
 #[test]
 fn calls_in_the_vdso_switch_no_mode_and_the_same_calls_outside_switch_two_each() {
     const CALLS: u64 = 10_000;
     let clock = usize::try_from(libc::SYS_clock_gettime).unwrap();
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    let (idle, in_vdso, in_kernel) = {
-        let [idle, _] = count(|| {});
-        let [in_vdso, _] = count(|| {
-            for _ in 0..CALLS {
-                // The coarse clock is a memory read in the vDSO, whatever the clock source.
-                // SAFETY: writes the time to a `timespec` that outlives the call.
-                unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut time) };
-            }
-        });
-        let [in_kernel, _] = count(|| {
-            for _ in 0..CALLS {
-                let time = &raw mut time;
-                // SAFETY: the same.
-                unsafe {
-                    libc::syscall(libc::SYS_clock_gettime, libc::CLOCK_MONOTONIC_COARSE, time)
-                };
-            }
-        });
-        (idle, in_vdso, in_kernel)
-    };
-    assert!(time.tv_sec > 0 || time.tv_nsec > 0);
+    let new = || libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let idle = count_alone(|| {});
+    let in_vdso = count_alone(|| {
+        let mut time = new();
+        for _ in 0..CALLS {
+            // The coarse clock is a memory read in the vDSO, whatever the clock source.
+            // SAFETY: writes the time to a `timespec` that outlives the call.
+            unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut time) };
+        }
+        black_box(time);
+    });
+    let in_kernel = count_alone(|| {
+        let mut time = new();
+        for _ in 0..CALLS {
+            let time = &raw mut time;
+            // SAFETY: the same.
+            unsafe { libc::syscall(libc::SYS_clock_gettime, libc::CLOCK_MONOTONIC_COARSE, time) };
+        }
+    });
     let calls = |sample: &Sample| sample.syscalls.get(&clock).map_or(0, |tally| tally.calls);
     assert_eq!((calls(&idle), calls(&in_vdso), calls(&in_kernel)), (0, 0, CALLS));
     // Nor any other system call.
+    assert!(idle.syscall_count() > 0, "it stops itself");
     assert_eq!(in_vdso.syscall_count(), idle.syscall_count());
     assert_eq!(in_kernel.syscall_count(), idle.syscall_count() + CALLS);
 }
@@ -217,6 +236,12 @@ fn wait_until_stopped(pid: Pid) {
     waitid(WaitId::Pid(pid), WaitIdOptions::STOPPED).unwrap();
 }
 
+/// Lets a [`child`] that has done its work go.
+fn end(pid: Pid) {
+    kill_process(pid, Signal::CONT).unwrap();
+    waitid(WaitId::Pid(pid), WaitIdOptions::EXITED).unwrap();
+}
+
 fn first_cpu() -> CpuSet {
     let mut set = CpuSet::new();
     set.set(0);
@@ -237,8 +262,7 @@ fn context_switches_are_those_that_the_scheduler_counts() {
     wait_until_stopped(pid);
     sched_setaffinity(Some(pid), &first_cpu()).unwrap();
     let (counted, before, after) = counting(|counter| count_switches(counter.engine(), pid));
-    kill_process(pid, Signal::CONT).unwrap();
-    waitid(WaitId::Pid(pid), WaitIdOptions::EXITED).unwrap();
+    end(pid);
     let switches = counted.meters.context_switches;
     assert_eq!(
         (switches.voluntary, switches.involuntary),

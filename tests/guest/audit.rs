@@ -31,7 +31,7 @@ use crate::{
     least_privilege::{Privilege, as_user},
     report::{Audit, Lab},
     support::{
-        KPTR_RESTRICT, PERF_EVENT_PARANOID, lab, loaded_programs, nothing_left_behind, run,
+        KPTR_RESTRICT, PERF_EVENT_PARANOID, lab, loaded_programs, nothing_left_behind, parsed, run,
         scratch, set, shared, small_lab, status, stderr, stdout, wait_for, zc,
     },
 };
@@ -155,9 +155,8 @@ fn without_audit_nothing_of_it_is_there() {
 
 #[test]
 fn what_the_sites_do_not_observe_the_leaves_show_and_do_not_verify() {
-    let output = shared(AUDIT_WITHOUT_A_SITE);
-    let report: Lab = serde_json::from_str(&stdout(&output)).unwrap();
-    assert_eq!((status(&output), report.verdict.as_str()), (2, "not observed"));
+    let (status, report) = parsed(&shared(AUDIT_WITHOUT_A_SITE));
+    assert_eq!((status, report.verdict.as_str()), (2, "not observed"));
     let audit = report.style("read-send").audit.as_ref().unwrap();
     assert_eq!(numbers(audit)[1], [None, Some(1_048_576), Some(1_048_576)]);
     assert_eq!(audit.lines[1].verdict, "not observed");

@@ -10,6 +10,7 @@ use std::{
     fmt::Debug,
     fs,
     io::Write,
+    process,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -19,7 +20,6 @@ use proptest::{
     sample::select,
     test_runner::{Config, RngSeed, TestCaseError, TestRunner},
 };
-use rustix::process::getpid;
 use zc::{
     expect::{Cost, NOTHING, Side},
     measure::{Engine, Loss, Sample},
@@ -234,8 +234,7 @@ fn sequences_of_transfers_cost_what_their_parts_cost() {
     std::io::stderr().write_all(line.as_bytes()).unwrap();
     let result = counting(|counter| {
         let engine = counter.engine();
-        let process = getpid().as_raw_nonzero().get().cast_unsigned();
-        engine.watch(process, Group::traced(1).unwrap()).unwrap();
+        engine.watch(process::id(), Group::traced(1).unwrap()).unwrap();
         let state = RefCell::new((engine, rig));
         TestRunner::new(config).run(&vec(transfer(), 1..=TRANSFERS), |sequence| {
             let (engine, rig) = &mut *state.borrow_mut();

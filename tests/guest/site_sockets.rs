@@ -260,10 +260,9 @@ fn msg_zerocopy_over_loopback_is_copied_once_inside_the_kernel() {
     let mut transfer = || {
         thread::scope(|scope| {
             scope.spawn(|| receiver.read_exact(&mut vec![0; BYTES]).unwrap());
-            let flags = SendFlags::from_bits_retain(libc::MSG_ZEROCOPY.cast_unsigned());
             let mut rest = &payload[..];
             while !rest.is_empty() {
-                rest = &rest[send(&sender, rest, flags).unwrap()..];
+                rest = &rest[send(&sender, rest, sockopt::ZEROCOPY).unwrap()..];
             }
         });
     };
@@ -299,8 +298,7 @@ fn lent_pages_that_are_sent_again_are_copied_again() {
             // A filter that looks past the end of a packet drops it (`convert_bpf_ld_abs`,
             // net/core/filter.c).
             sockopt::look_into(receiver.as_fd(), 1 << 20).unwrap();
-            let flags = SendFlags::from_bits_retain(libc::MSG_ZEROCOPY.cast_unsigned());
-            assert_eq!(send(&sender, &payload, flags).unwrap(), N);
+            assert_eq!(send(&sender, &payload, sockopt::ZEROCOPY).unwrap(), N);
             wait_for("the segment a second time", || (sent_again() > 0).then_some(()));
             sockopt::remove(receiver.as_fd()).unwrap();
             receiver.read_exact(&mut vec![0; N]).unwrap();

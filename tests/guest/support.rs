@@ -53,7 +53,7 @@ pub(crate) fn shared(arguments: &[&str]) -> Output {
 
 /// Runs `zc lab --json` with `arguments`: its exit status and report.
 pub(crate) fn lab(arguments: &[&str]) -> (i32, Lab) {
-    report(&run(&[&["lab", "--json"], arguments].concat()))
+    parsed(&run(&[&["lab", "--json"], arguments].concat()))
 }
 
 /// Every style with a small payload, in JSON.
@@ -61,10 +61,11 @@ pub(crate) const SMALL_LAB: &[&str] = &["lab", "--json", "--size", "4M"];
 
 /// That run's exit status and report.
 pub(crate) fn small_lab() -> (i32, Lab) {
-    report(&shared(SMALL_LAB))
+    parsed(&shared(SMALL_LAB))
 }
 
-fn report(output: &Output) -> (i32, Lab) {
+/// The exit status and the report of a `zc lab --json`.
+pub(crate) fn parsed(output: &Output) -> (i32, Lab) {
     let text = stdout(output);
     let report = serde_json::from_str(&text)
         .unwrap_or_else(|error| panic!("{error} in {text}\nstderr: {}", stderr(output)));

@@ -36,8 +36,6 @@ pub(crate) const LARGEST: usize = 60_000;
 /// Direct I/O is in whole blocks of the file system, from memory so aligned.
 pub(crate) const BLOCK: usize = 4096;
 
-const ZEROCOPY: SendFlags = SendFlags::from_bits_retain(libc::MSG_ZEROCOPY.cast_unsigned());
-
 /// A call that did not move what it was asked to.
 #[derive(Debug)]
 pub(crate) struct Short {
@@ -136,7 +134,7 @@ impl Rig {
                 moved(receive(&self.tcp.1, bytes))
             }
             Kind::ZerocopyTcp => {
-                moved(send(&self.tcp.0, bytes, ZEROCOPY))?;
+                moved(send(&self.tcp.0, bytes, sockopt::ZEROCOPY))?;
                 moved(receive(&self.tcp.1, bytes))
             }
             Kind::SendfileTcp => {

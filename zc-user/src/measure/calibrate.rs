@@ -218,8 +218,7 @@ impl Pair {
 
         sockopt::allow_zerocopy(self.near.as_fd()).context("MSG_ZEROCOPY")?;
         let lent = &buffer[..SENT_BY_REFERENCE];
-        self.pass(lent, SendFlags::from_bits_retain(libc::MSG_ZEROCOPY.cast_unsigned()))
-            .context("sending with MSG_ZEROCOPY")?;
+        self.pass(lent, sockopt::ZEROCOPY).context("sending with MSG_ZEROCOPY")?;
         add(Site::TcpSendmsg, IterClass::User, lent.len());
         add(Site::SkbZerocopyIterStream, IterClass::User, lent.len());
         add(Site::SkbCopyUbufs, IterClass::Paged, lent.len());

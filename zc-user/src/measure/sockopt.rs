@@ -6,6 +6,12 @@ use std::{
     os::fd::{AsRawFd, BorrowedFd},
 };
 
+use rustix::net::SendFlags;
+
+/// For a send(2) whose pages the socket borrows instead of copying them, once
+/// [`allow_zerocopy`] was called (Documentation/networking/msg_zerocopy.rst).
+pub const ZEROCOPY: SendFlags = SendFlags::from_bits_retain(libc::MSG_ZEROCOPY.cast_unsigned());
+
 /// Four-byte words that the filter loads.
 const LOADS: u16 = 5;
 
@@ -13,8 +19,7 @@ const LOADS: u16 = 5;
 const LOAD_WORD: u16 = 0x20;
 const RETURN: u16 = 0x06;
 
-/// Lets `socket` be sent from with `MSG_ZEROCOPY`
-/// (Documentation/networking/msg_zerocopy.rst).
+/// Lets `socket` be sent from with [`ZEROCOPY`].
 ///
 /// # Errors
 /// The kernel's, as setsockopt(2) has them.

@@ -19,6 +19,12 @@ impl Group {
     /// socket buffers whose owner is not known; counted for the whole machine while armed.
     pub const MACHINE: Self = Self(0);
 
+    /// What is never counted, where everyone else is: zc itself. Only in the table of groups.
+    pub const NOBODY: Self = Self(u8::MAX);
+
+    /// Everyone, where everyone is counted; the processes of `zc trace`.
+    pub const FIRST: Self = Self(1);
+
     /// The `n`th group of traced processes, from 1; `None` when there is no such group.
     #[must_use]
     pub const fn traced(n: u8) -> Option<Self> {
@@ -82,6 +88,8 @@ pub enum Event {
     Exit,
     /// A child whose process id is beyond the table of groups: what it does is not counted.
     Unfollowed,
+    /// A count that the breakdown has no room for. It is in the group's counters all the same.
+    Unlisted,
     /// A socket whose owner had to be forgotten, because another one took its place in the table.
     OwnerForgotten,
     /// The CPU was taken from a task that gave it up: it waited for something.

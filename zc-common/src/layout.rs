@@ -2,7 +2,7 @@
 
 #[cfg(doc)]
 use crate::site::IterClass;
-use crate::site::Site;
+use crate::{counters::SYSCALL_SLOTS, site::Site};
 
 /// Process ids are below this on 64-bit kernels (`PID_MAX_LIMIT`, `include/linux/threads.h`).
 pub const PID_SLOTS: u32 = 4 << 20;
@@ -82,6 +82,65 @@ pub struct Layout {
     pub bio_size: u32,
     /// Bytes: `struct net_device`, start of `dev.parent`.
     pub net_device_parent: u32,
+    /// Bytes: `struct task_struct`, start of `pid`, the thread's id.
+    pub task_pid: u32,
+    /// Bytes: `struct task_struct`, start of `start_time`.
+    pub task_start_time: u32,
+    /// Bytes: `struct task_struct`, start of `group_leader`.
+    pub task_group_leader: u32,
+    /// Bytes: `struct task_struct`, start of `stack`.
+    pub task_stack: u32,
+    /// Bytes: `struct task_struct`, start of `files`.
+    pub task_files: u32,
+    /// Bytes: `struct files_struct`, start of `fdt`.
+    pub files_fdt: u32,
+    /// Bytes: `struct fdtable`, start of `max_fds`.
+    pub fdt_max_fds: u32,
+    /// Bytes: `struct fdtable`, start of `fd`.
+    pub fdt_fd: u32,
+    /// Bytes: `struct file`, start of `f_mode`.
+    pub file_mode: u32,
+    /// Bytes: `struct file`, start of `f_inode`.
+    pub file_inode: u32,
+    /// Bytes: `struct file`, start of `private_data`.
+    pub file_private: u32,
+    /// Bytes: `struct inode`, start of `i_mode`.
+    pub inode_mode: u32,
+    /// Bytes: `struct inode`, start of `i_flags`.
+    pub inode_flags: u32,
+    /// Bytes: `struct inode`, start of `i_private`.
+    pub inode_private: u32,
+    /// Bytes: `struct socket`, start of `sk`.
+    pub socket_sk: u32,
+    /// Bytes: `struct sock`, start of `sk_protocol`.
+    pub sock_protocol: u32,
+    /// Bytes: `struct sock`, start of `__sk_common.skc_family`.
+    pub sock_family: u32,
+    /// Bytes: `struct pid`, start of `level`.
+    pub pid_level: u32,
+    /// Bytes: `struct pid`, start of `numbers`.
+    pub pid_numbers: u32,
+    /// Bytes: from one of `numbers` to the next.
+    pub upid_size: u32,
+    /// 1 where programs get the task on the CPU with its type, and so its fields without a helper.
+    pub task_typed: u32,
+    /// 1 to keep the breakdown by thread, system call and kind of file.
+    pub breakdown: u32,
+    /// 1 to count every process but those of the group [`crate::Group::NOBODY`].
+    pub everyone: u32,
+    /// 1 to count the children of traced processes.
+    pub follow: u32,
+    /// How deep below the root the cgroup is whose processes are counted; 0 for none.
+    pub cgroup_level: u32,
+    /// Its number, the lower half first.
+    pub cgroup_id: [u32; 2],
+    /// The inode of zc's PID namespace, and the device that it is on, each the lower half first.
+    pub pid_namespace: [u32; 4],
+    /// The name of the processes that are counted whatever their ids, zero bytes behind it; empty
+    /// for none.
+    pub comm: [u8; 16],
+    /// By system call slot: its [`crate::Operands`].
+    pub operands: [u8; SYSCALL_SLOTS],
     /// Parameters of the function that each [`Site`] was attached to: a fexit program finds the
     /// return value behind them. 0 where the site is absent.
     pub params: [u32; Site::SLOTS],
@@ -122,11 +181,40 @@ impl Layout {
         bio_opf: 0,
         bio_size: 0,
         net_device_parent: 0,
+        task_pid: 0,
+        task_start_time: 0,
+        task_group_leader: 0,
+        task_stack: 0,
+        task_files: 0,
+        files_fdt: 0,
+        fdt_max_fds: 0,
+        fdt_fd: 0,
+        file_mode: 0,
+        file_inode: 0,
+        file_private: 0,
+        inode_mode: 0,
+        inode_flags: 0,
+        inode_private: 0,
+        socket_sk: 0,
+        sock_protocol: 0,
+        sock_family: 0,
+        pid_level: 0,
+        pid_numbers: 0,
+        upid_size: 0,
+        task_typed: 0,
+        breakdown: 0,
+        everyone: 0,
+        follow: 0,
+        cgroup_level: 0,
+        cgroup_id: [0; 2],
+        pid_namespace: [0; 4],
+        comm: [0; 16],
+        operands: [0; SYSCALL_SLOTS],
         params: [0; Site::SLOTS],
     };
 }
 
-const _: () = assert!(size_of::<Layout>() == 256 + 31 * 4 + Site::SLOTS * 4);
+const _: () = assert!(size_of::<Layout>() == 256 + 62 * 4 + 16 + SYSCALL_SLOTS + Site::SLOTS * 4);
 
 // SAFETY: repr(C), made of integers, every bit pattern is valid, no padding (size checked above).
 #[cfg(feature = "user")]

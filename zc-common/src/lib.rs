@@ -5,11 +5,13 @@
 
 #![cfg_attr(not(feature = "user"), no_std)]
 
+mod cell;
 mod counters;
 mod layout;
 mod leaf;
 mod site;
 
+pub use cell::{Cell, Kind, Operand, Operands, TaskId, Thread};
 pub use counters::{
     Counters, Event, GROUP_COUNT, Group, Interrupt, Mode, SYSCALL_SLOTS, Tally, syscall_slot,
 };

@@ -83,11 +83,13 @@ pub enum Site {
     CowFault,
     /// Bounce buffer of a device that cannot reach the memory (`kernel/dma/swiotlb.c`).
     SwiotlbBounce,
+    /// Socket buffer → receiver, where only tracepoints can be had (`net/core/datagram.c`).
+    DatagramTracepoint,
 }
 
 impl Site {
     /// Every site, in counter order.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::FilemapRead,
         Self::ShmemRead,
         Self::DirectIo,
@@ -126,6 +128,7 @@ impl Site {
         Self::WpPage,
         Self::CowFault,
         Self::SwiotlbBounce,
+        Self::DatagramTracepoint,
     ];
 
     /// Room for sites in [`crate::Counters`]; a power of two, so that an index can be masked.

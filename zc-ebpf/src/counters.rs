@@ -5,7 +5,7 @@ use core::intrinsics::{AtomicOrdering, atomic_xadd};
 use aya_ebpf::{macros::map, maps::PerCpuArray};
 use zc_common::{Counters, Event, GROUP_COUNT, Group, Interrupt, Mode, SYSCALL_SLOTS, Site, Tally};
 
-use crate::layout::Class;
+use crate::{cells, layout::Class, owner::Owner};
 
 /// By group. Per CPU, so that CPUs do not share cache lines.
 #[map]
@@ -52,22 +52,38 @@ pub(crate) fn count_site(group: Group, site: Site, class: Class, bytes: u64) {
     }
 }
 
-/// Counts one event.
+/// Counts one event of the task on the CPU.
 #[inline(always)]
 pub(crate) fn count_event(group: Group, event: Event) {
     add_event(group, event as usize, 1);
+    cells::happened(group, event as usize, 1);
 }
 
-/// Counts `bytes` of `event`.
+/// Counts something that is lost, for the whole group.
+#[inline(always)]
+pub(crate) fn count_loss(group: Group, event: Event) {
+    add_event(group, event as usize, 1);
+}
+
+/// Counts `bytes` of `event` of the task on the CPU.
 #[inline(always)]
 pub(crate) fn count_bytes(group: Group, event: Event, bytes: u32) {
     add_event(group, event as usize, u64::from(bytes));
+    cells::happened(group, event as usize, u64::from(bytes));
 }
 
-/// Counts one interrupt.
+/// Counts `bytes` of `event` that the network stack moves for `owner`.
+#[inline(always)]
+pub(crate) fn count_bytes_of(owner: Owner, event: Event, bytes: u32) {
+    add_event(owner.group, event as usize, u64::from(bytes));
+    cells::event_of(owner.group, owner.task, event as usize, u64::from(bytes));
+}
+
+/// Counts one interrupt of the task on the CPU.
 #[inline(always)]
 pub(crate) fn count_interrupt(group: Group, interrupt: Interrupt, mode: Mode) {
     add_event(group, interrupt.event(mode), 1);
+    cells::happened(group, interrupt.event(mode), 1);
 }
 
 #[inline(always)]

@@ -9,7 +9,7 @@ use aya_ebpf::{
 use zc_common::{Event, Group};
 
 use crate::{
-    counters::count_bytes,
+    counters::{count_bytes, count_bytes_of},
     layout::layout,
     memory::{Tracked, peek},
     owner::owner_of,
@@ -85,6 +85,6 @@ fn count_transmission(skb: Tracked, device: Tracked, event: Event) -> Option<()>
         return None;
     }
     // Often in a softirq, on top of an uninvolved task: the socket knows whose it is.
-    count_bytes(owner_of(skb), event, skb.read(layout!(skb_len)));
+    count_bytes_of(owner_of(skb), event, skb.read(layout!(skb_len)));
     Some(())
 }

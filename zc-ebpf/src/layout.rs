@@ -99,9 +99,3 @@ pub(crate) fn skb_data_len(skb: Tracked) -> u64 {
 pub(crate) fn skb_headlen(skb: Tracked) -> u64 {
     skb_len(skb).wrapping_sub(skb_data_len(skb))
 }
-
-/// The process id (thread group) of a `struct task_struct`.
-#[inline(always)]
-pub(crate) fn task_tgid(task: Tracked) -> u32 {
-    task.read(layout!(task_tgid))
-}

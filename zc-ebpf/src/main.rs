@@ -15,7 +15,10 @@
     reason = "aya's macros hand the context to a program by value"
 )]
 
+mod call;
+mod cells;
 mod counters;
+mod descriptor;
 mod dma;
 mod interrupts;
 mod layout;
@@ -26,6 +29,7 @@ mod sched;
 mod sites;
 mod switches;
 mod target;
+mod task;
 
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {

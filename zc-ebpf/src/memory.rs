@@ -41,6 +41,13 @@ pub(crate) fn peek<T: Copy>(at: *const u8) -> Option<T> {
     unsafe { bpf_probe_read_kernel(at.cast::<T>()).ok() }
 }
 
+/// An address as a number. The verifier tracks it as a pointer, on which it refuses arithmetic;
+/// read back from the stack by a helper it is one no longer.
+#[inline(always)]
+pub(crate) fn number(pointer: *const u8) -> Option<u64> {
+    peek((&raw const pointer).cast())
+}
+
 /// One value of a map, or a part of one.
 #[derive(Clone, Copy)]
 pub(crate) struct Slot<T>(*mut T);

@@ -9,12 +9,13 @@ use aya_ebpf::{
     maps::Array,
     programs::FEntryContext,
 };
-use zc_common::{Event, Group, OWNER_SLOTS};
+use zc_common::{Event, Group, OWNER_SLOTS, TaskId};
 
 use crate::{
-    counters::count_event,
+    counters::count_loss,
     layout::layout,
-    memory::{Slot, Tracked, peek},
+    memory::{Slot, Tracked, number, peek},
+    task,
 };
 
 /// A socket's address with its owner's group in the low bits, which alignment leaves free; 0 where
@@ -22,27 +23,48 @@ use crate::{
 #[map]
 static OWNERS: Array<u64> = Array::with_max_entries(OWNER_SLOTS, 0);
 
+/// By slot of [`OWNERS`]: the thread that sent last, for the breakdown. User space sets the size.
+#[map]
+static OWNER_TASKS: Array<u64> = Array::with_max_entries(1, 0);
+
+/// Who sent on a socket.
+#[derive(Clone, Copy)]
+pub(crate) struct Owner {
+    /// Its group; [`Group::MACHINE`] where nobody is known.
+    pub(crate) group: Group,
+    /// The thread, where there is a breakdown.
+    pub(crate) task: TaskId,
+}
+
+impl Owner {
+    const NOBODY: Self = Self { group: Group::MACHINE, task: TaskId::NOBODY };
+}
+
 /// The bits of a slot that hold the group.
 const GROUP_BITS: u64 = 7;
 
+/// Where a socket's owner stands.
 #[inline(always)]
-fn slot(sock: u64) -> Option<Slot<u64>> {
+fn place(sock: u64) -> u32 {
     // Fibonacci hashing: sockets lie at regular distances, which a plain mask would fold together.
     let hash = (sock >> 6).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
-    Slot::of(&OWNERS, hash as u32 & layout!(owner_slots).wrapping_sub(1))
+    hash as u32 & layout!(owner_slots).wrapping_sub(1)
 }
 
-/// An address as a number. The verifier tracks it as a pointer, on which it refuses arithmetic;
-/// read back from the stack by a helper it is one no longer.
 #[inline(always)]
-fn number(pointer: *const u8) -> Option<u64> {
-    peek((&raw const pointer).cast())
+fn slot(sock: u64) -> Option<Slot<u64>> {
+    Slot::of(&OWNERS, place(sock))
 }
 
 /// Remembers that `group` sent on `sock`.
 #[inline(always)]
 pub(crate) fn own(sock: *const u8, group: Group) {
     let Some(sock) = number(sock) else { return };
+    if layout!(breakdown) != 0
+        && let Some(slot) = Slot::of(&OWNER_TASKS, place(sock))
+    {
+        slot.set(task::current().0);
+    }
     let Some(slot) = slot(sock) else { return };
     let before = slot.get();
     let now = sock | u64::from(group.index());
@@ -52,20 +74,24 @@ pub(crate) fn own(sock: *const u8, group: Group) {
     if before & !GROUP_BITS != sock
         && let Some(forgotten) = Group::traced((before & GROUP_BITS) as u8)
     {
-        count_event(forgotten, Event::OwnerForgotten);
+        count_loss(forgotten, Event::OwnerForgotten);
     }
     slot.set(now);
 }
 
 /// Whose `sock` is; nobody's when no traced process sent on it.
 #[inline(always)]
-fn owner(sock: u64) -> Group {
+fn owner(sock: u64) -> Owner {
     let known = slot(sock).map_or(0, Slot::get);
-    if sock != 0 && known & !GROUP_BITS == sock {
-        Group::traced((known & GROUP_BITS) as u8).unwrap_or(Group::MACHINE)
-    } else {
-        Group::MACHINE
+    if sock == 0 || known & !GROUP_BITS != sock {
+        return Owner::NOBODY;
     }
+    let task = match layout!(breakdown) {
+        0 => TaskId::NOBODY,
+        _ => TaskId(Slot::of(&OWNER_TASKS, place(sock)).map_or(0, Slot::get)),
+    };
+    let group = Group::traced((known & GROUP_BITS) as u8).unwrap_or(Group::MACHINE);
+    Owner { group, task }
 }
 
 /// Where the `struct skb_shared_info` of the `struct sk_buff` `skb` lies: `end` bytes behind `head`
@@ -84,7 +110,7 @@ pub(crate) fn shared_part(skb: Tracked) -> *const u8 {
 /// point to lies in the control block of a buffer of the sender's socket (`msg_zerocopy_alloc`,
 /// net/core/skbuff.c). Whatever address that gives is only compared with those of known sockets.
 #[inline(always)]
-pub(crate) fn owner_of(skb: Tracked) -> Group {
+pub(crate) fn owner_of(skb: Tracked) -> Owner {
     let address = |at: *const u8| peek::<u64>(at).unwrap_or(0);
     let sock = address(skb.at(layout!(skb_sk)));
     if sock != 0 {
@@ -92,7 +118,7 @@ pub(crate) fn owner_of(skb: Tracked) -> Group {
     }
     let notice = address(shared_part(skb).wrapping_add(layout!(shinfo_uarg) as usize));
     if notice == 0 {
-        return Group::MACHINE;
+        return Owner::NOBODY;
     }
     let lender = notice.wrapping_sub(u64::from(layout!(skb_cb)));
     owner(address(lender.wrapping_add(u64::from(layout!(skb_sk))) as *const u8))

@@ -7,19 +7,23 @@ use aya_ebpf::{
 use zc_common::{Event, Group, syscall_slot};
 
 use crate::{
+    cells,
     counters::{count_event, count_syscall},
     memory::{Tracked, peek},
     target::counted_group,
+    task::Registers,
 };
 
 /// Bytes into `struct pt_regs`: `orig_ax`, the system call's number. User-space ABI on x86-64
 /// (`arch/x86/include/uapi/asm/ptrace.h`), so it needs no BTF.
 pub(crate) const ORIG_AX: u32 = 15 * 8;
 
-/// Counts a return of system call `nr`; an error moved no bytes.
+/// Counts a return of system call `nr`, entered with the registers at an address; an error moved no
+/// bytes.
 #[inline(always)]
-fn count_return(group: Group, nr: i64, ret: i64) {
+fn count_return(group: Group, registers: *const u8, nr: i64, ret: i64) {
     count_syscall(group, syscall_slot(nr), u64::try_from(ret).unwrap_or(0));
+    cells::returned(group, || Registers::at(registers), ret);
 }
 
 /// A system call returns. The exit alone carries the number, the result and the count; the entry
@@ -28,7 +32,8 @@ fn count_return(group: Group, nr: i64, ret: i64) {
 fn sys_exit(ctx: BtfTracePointContext) -> Option<()> {
     let group = counted_group()?;
     // `TP_PROTO(struct pt_regs *regs, long ret)`, include/trace/events/syscalls.h.
-    count_return(group, Tracked(ctx.arg(0)).read(ORIG_AX), ctx.arg(1));
+    let registers: *const u8 = ctx.arg(0);
+    count_return(group, registers, Tracked(registers).read(ORIG_AX), ctx.arg(1));
     Some(())
 }
 
@@ -38,7 +43,7 @@ fn sys_exit(ctx: BtfTracePointContext) -> Option<()> {
 fn raw_sys_exit(ctx: RawTracePointContext) -> Option<()> {
     let group = counted_group()?;
     let regs: *const u8 = ctx.arg(0);
-    count_return(group, peek(regs.wrapping_add(ORIG_AX as usize))?, ctx.arg(1));
+    count_return(group, regs, peek(regs.wrapping_add(ORIG_AX as usize))?, ctx.arg(1));
     Some(())
 }
 

@@ -1,15 +1,18 @@
-//! Whom we trace: a process in `GROUPS`, and from then on its children.
+//! Whom we trace: a process in `GROUPS`, and from then on its children; or whoever is in a cgroup, has
+//! a name, or everyone.
 
 use aya_ebpf::{
-    macros::{btf_tracepoint, raw_tracepoint},
-    programs::{BtfTracePointContext, RawTracePointContext},
+    helpers::{bpf_probe_read_kernel_str_bytes, generated::bpf_get_current_ancestor_cgroup_id},
+    macros::raw_tracepoint,
+    programs::RawTracePointContext,
 };
 use zc_common::{Event, Group, PID_SLOTS};
 
 use crate::{
-    counters::count_event,
-    layout::{layout, task_tgid},
-    memory::{Slot, Tracked, current_tgid},
+    cells,
+    counters::{count_event, count_loss},
+    layout::layout,
+    memory::{Slot, current_tgid, peek},
 };
 
 /// The group of each process id, a byte each; 0 means not traced.
@@ -46,36 +49,59 @@ fn set_group(ctx: RawTracePointContext) -> Option<()> {
     Some(())
 }
 
+/// The process that is counted from its next `execve` on; 0 for none. In a section of its own, which
+/// user space writes to as a map. A command that zc starts is counted from its first instruction on,
+/// and nothing that was done to start it is.
+#[unsafe(link_section = ".data.pending")]
+static mut PENDING: u32 = 0;
+
+/// The group of the task on the CPU. The first two ways are decided before the programs are verified,
+/// which then have only one of the three.
+#[inline(always)]
+fn group() -> Option<Group> {
+    if layout!(everyone) != 0 {
+        let byte = group_byte(current_tgid()).map_or(0, Slot::get);
+        return (byte != Group::NOBODY.index()).then_some(Group::FIRST);
+    }
+    if layout!(cgroup_level) != 0 {
+        let level = layout!(cgroup_level).cast_signed();
+        // SAFETY: it only gives a number.
+        let id = unsafe { bpf_get_current_ancestor_cgroup_id(level) };
+        let [low, high] = [0, 1].map(|half| u64::from(layout!(cgroup_id[half])));
+        return (id == low | high << 32).then_some(Group::FIRST);
+    }
+    Group::from_table(group_byte(current_tgid())?.get())
+}
+
 /// The group of the task on the CPU, when it is traced and counting is on.
 ///
 /// Valid in process context only: in a softirq the task on the CPU is whoever was interrupted.
 #[inline(always)]
 pub(crate) fn counted_group() -> Option<Group> {
-    let group = Group::from_table(group_byte(current_tgid())?.get())?;
+    let group = group()?;
     armed().then_some(group)
 }
 
 /// The same, and [`Group::MACHINE`] for every task that is not traced.
 #[inline(always)]
 pub(crate) fn counted_group_or_machine() -> Option<Group> {
-    let group = Group::traced(group_byte(current_tgid())?.get()).unwrap_or(Group::MACHINE);
-    armed().then_some(group)
+    armed().then(|| group().unwrap_or(Group::MACHINE))
 }
 
 /// A child belongs to its parent's group. Also when that is none: a process id may be one that a
 /// traced process had before.
-#[btf_tracepoint(function = "sched_process_fork")]
-fn process_fork(ctx: BtfTracePointContext) -> Option<()> {
+#[raw_tracepoint(tracepoint = "sched_process_fork")]
+fn process_fork(ctx: RawTracePointContext) -> Option<()> {
     // `TP_PROTO(struct task_struct *parent, struct task_struct *child)`,
     // include/trace/events/sched.h.
-    let child = task_tgid(Tracked(ctx.arg(1)));
+    let child = tgid_of(ctx.arg(1))?;
     let parent = current_tgid();
-    let group = group_byte(parent)?.get();
+    let group = if layout!(follow) == 0 { 0 } else { group_byte(parent)?.get() };
     if child != parent {
         let followed = child < layout!(pid_slots);
         match followed.then(|| group_byte(child)).flatten() {
             Some(byte) => byte.set(group),
-            None => count_event(counted_group()?, Event::Unfollowed),
+            None => count_loss(counted_group()?, Event::Unfollowed),
         }
     }
     if let Some(group) = counted_group() {
@@ -86,17 +112,82 @@ fn process_fork(ctx: BtfTracePointContext) -> Option<()> {
     Some(())
 }
 
-/// An `execve` keeps its process id and so its group; it is only counted.
-#[btf_tracepoint(function = "sched_process_exec")]
-fn process_exec(_ctx: BtfTracePointContext) -> Option<()> {
-    count_event(counted_group()?, Event::Exec);
+/// The process id of the `struct task_struct` at an address.
+#[inline(always)]
+fn tgid_of(task: *const u8) -> Option<u32> {
+    peek(task.wrapping_add(layout!(task_tgid) as usize))
+}
+
+/// An `execve` keeps its process id and so its group; it is only counted, unless it is what was waited
+/// for.
+#[raw_tracepoint(tracepoint = "sched_process_exec")]
+fn process_exec(_ctx: RawTracePointContext) -> Option<()> {
+    let pending = &raw mut PENDING;
+    // SAFETY: a valid static; volatile, because user space writes it.
+    if current_tgid() == unsafe { pending.read_volatile() } {
+        // SAFETY: as above.
+        unsafe { pending.write_volatile(0) };
+        group_byte(current_tgid())?.set(Group::FIRST.index());
+    }
+    let group = counted_group()?;
+    count_event(group, Event::Exec);
+    cells::renamed();
     Some(())
+}
+
+/// `TP_PROTO(struct task_struct *task, const char *comm)`, include/trace/events/task.h: a thread takes
+/// another name, by an `execve` or by asking for it (prctl(2), `/proc/PID/comm`). Attached where
+/// processes are traced by name: that of their leading thread.
+#[raw_tracepoint(tracepoint = "task_rename")]
+fn task_rename(ctx: RawTracePointContext) -> Option<()> {
+    let task: *const u8 = ctx.arg(0);
+    let tgid = tgid_of(task)?;
+    let leader = peek::<u32>(task.wrapping_add(layout!(task_pid) as usize))? == tgid;
+    let mut name = [0; 16];
+    // SAFETY: the helper checks the address and ends the copy with a zero.
+    unsafe { bpf_probe_read_kernel_str_bytes(ctx.arg(1), &mut name) }.ok()?;
+    let byte = group_byte(tgid).filter(|_| leader)?;
+    if is_wanted(&name) {
+        byte.set(Group::FIRST.index());
+    } else if layout!(follow) == 0 {
+        byte.set(0);
+    }
+    Some(())
+}
+
+#[inline(always)]
+fn is_wanted(name: &[u8; 16]) -> bool {
+    let mut same = true;
+    for (n, byte) in name.iter().enumerate() {
+        same &= *byte == layout!(comm[n]);
+    }
+    same
+}
+
+/// The id of the process that runs this, which `BPF_PROG_TEST_RUN` lets zc do: its own in the initial
+/// PID namespace.
+#[raw_tracepoint]
+fn own_pid(_ctx: RawTracePointContext) {
+    answer(current_tgid());
+}
+
+/// What a program that user space runs found out. In a section of its own, which user space reads as
+/// a map: aya's macro lets a program return nothing.
+#[unsafe(link_section = ".data.answer")]
+static mut ANSWER: u32 = 0;
+
+/// Tells user space.
+#[inline(always)]
+pub(crate) fn answer(number: u32) {
+    let place = &raw mut ANSWER;
+    // SAFETY: a valid static.
+    unsafe { place.write_volatile(number) };
 }
 
 /// The end of a task. Its group byte stays until the process id is given out again, which
 /// `process_fork` sees: an ended task makes no more calls.
-#[btf_tracepoint(function = "sched_process_exit")]
-fn process_exit(_ctx: BtfTracePointContext) -> Option<()> {
+#[raw_tracepoint(tracepoint = "sched_process_exit")]
+fn process_exit(_ctx: RawTracePointContext) -> Option<()> {
     count_event(counted_group()?, Event::Exit);
     Some(())
 }

@@ -9,6 +9,7 @@ use aya_ebpf::{EbpfContext, programs::FExitContext};
 use zc_common::{Group, IterClass, Site};
 
 use crate::{
+    cells,
     counters::count_site,
     layout::{Class, iter_class, params},
     memory::Tracked,
@@ -76,7 +77,9 @@ fn count_current<C: Into<Class>>(
     let group = target::counted_group()?;
     let bytes = bytes();
     if bytes >= 0 {
-        count_site(group, site, class().into(), bytes.cast_unsigned());
+        let (class, bytes) = (class().into(), bytes.cast_unsigned());
+        count_site(group, site, class, bytes);
+        cells::at_site(group, site, class, bytes);
     }
     Some(())
 }

@@ -9,10 +9,11 @@ use zc_common::{IterClass, Site};
 
 use super::{return_int, return_value};
 use crate::{
+    cells,
     counters::count_site,
     layout::{layout, skb_data_len, skb_headlen, skb_len},
     memory::{Tracked, peek},
-    owner::{owner_of, shared_part},
+    owner::{Owner, owner_of, shared_part},
     target,
 };
 
@@ -20,8 +21,14 @@ use crate::{
 #[inline(always)]
 fn count_owner(skb: Tracked, site: Site, class: IterClass, bytes: u64) {
     if bytes > 0 && target::armed() {
-        count_site(owner_of(skb), site, class.into(), bytes);
+        count_for(owner_of(skb), site, class, bytes);
     }
+}
+
+#[inline(always)]
+fn count_for(owner: Owner, site: Site, class: IterClass, bytes: u64) {
+    count_site(owner.group, site, class.into(), bytes);
+    cells::for_sender(owner.group, owner.task, site, class.into(), bytes);
 }
 
 /// Most page fragments that a buffer has (`CONFIG_MAX_SKB_FRAGS`, net/Kconfig).
@@ -60,7 +67,7 @@ fn count_range(skb: Tracked, site: Site, offset: i32, len: i32) {
     let owner = owner_of(skb);
     let count = |class: IterClass, bytes: i64| {
         if bytes > 0 {
-            count_site(owner, site, class.into(), bytes.cast_unsigned());
+            count_for(owner, site, class, bytes.cast_unsigned());
         }
     };
     count(IterClass::Linear, linear);

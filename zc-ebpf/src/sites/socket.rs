@@ -1,6 +1,9 @@
 //! Sending and receiving in process context.
 
-use aya_ebpf::{macros::fexit, programs::FExitContext};
+use aya_ebpf::{
+    macros::{fexit, raw_tracepoint},
+    programs::{FExitContext, RawTracePointContext},
+};
 use zc_common::{IterClass, Site};
 
 use super::{count_bare, count_current, count_iter, return_int, return_value};
@@ -57,6 +60,15 @@ fn do_tcp_sendpages(ctx: FExitContext) -> Option<()> {
 #[fexit]
 fn simple_copy_to_iter(ctx: FExitContext) -> Option<()> {
     count_iter(&ctx, Site::SimpleCopyToIter, 3)
+}
+
+/// `TP_PROTO(const struct sk_buff *skb, int len)`, include/trace/events/skb.h: the copy out of a socket
+/// buffer begins (`skb_copy_datagram_iter`). Attached only where `simple_copy_to_iter`, which it leads
+/// to, cannot be. What is asked for is what is copied unless the receiver's memory is not there.
+#[raw_tracepoint(tracepoint = "skb_copy_datagram_iovec")]
+fn datagram_tracepoint(ctx: RawTracePointContext) -> Option<()> {
+    let len: i32 = ctx.arg(1);
+    count_current(Site::DatagramTracepoint, || IterClass::None, || i64::from(len))
 }
 
 /// `int ip_generic_getfrag(void *from, char *to, int offset, int len, int odd, struct sk_buff *)`:

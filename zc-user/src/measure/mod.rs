@@ -1,5 +1,6 @@
 //! Raw counts: watch processes, arm, disarm, read.
 
+mod breakdown;
 mod calibrate;
 mod leaves;
 mod loss;
@@ -18,6 +19,7 @@ use crate::{
     probes::attach::{Probes, Status},
 };
 
+pub use breakdown::Breakdown;
 pub use calibrate::{Findings, Miscount, calibrate};
 pub use leaves::{CountedLeaves, LeafSample, LeafWindow};
 pub use loss::Loss;
@@ -39,6 +41,8 @@ pub struct Sample {
     pub tasks: Tasks,
     /// Children that could not be followed.
     pub unfollowed: u64,
+    /// Counts that the breakdown had no room for.
+    pub unlisted: u64,
     /// Sockets whose owner was forgotten.
     pub forgotten_owners: u64,
     /// What no formula predicts.
@@ -125,14 +129,23 @@ impl Engine {
         self.set_armed(0)?;
         self.probes.log.flush();
         let before = self.before.take().context("disarmed before it was armed")?;
+        self.since(&before)
+    }
+
+    /// What was counted since [`Engine::arm`], while counting goes on.
+    ///
+    /// # Errors
+    /// When nothing was armed, or the counters cannot be read.
+    pub fn so_far(&self) -> Result<BTreeMap<Group, Sample>> {
+        let before = self.before.as_ref().context("read before it was armed")?;
+        self.since(before)
+    }
+
+    fn since(&self, before: &Snapshot) -> Result<BTreeMap<Group, Sample>> {
         let groups: Vec<_> = before.0.keys().copied().collect();
         let after = self.snapshot(&groups)?;
-        Ok(after
-            .0
-            .iter()
-            .zip(before.0.values())
-            .map(|((group, after), before)| (*group, difference(after, before)))
-            .collect())
+        let pairs = after.0.iter().zip(before.0.values());
+        Ok(pairs.map(|((group, after), before)| (*group, difference(after, before))).collect())
     }
 
     fn set_armed(&mut self, armed: u32) -> Result<()> {
@@ -203,6 +216,7 @@ fn difference(after: &Counters, before: &Counters) -> Sample {
             exits: event(Event::Exit),
         },
         unfollowed: event(Event::Unfollowed),
+        unlisted: event(Event::Unlisted),
         forgotten_owners: event(Event::OwnerForgotten),
         meters: Meters::from_events(|index| after.events[index] - before.events[index]),
     }

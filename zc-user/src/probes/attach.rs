@@ -1,19 +1,13 @@
 //! Loads the BPF object and attaches it, recording what each probe became.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    io,
-    os::fd::AsFd,
-};
+use std::{collections::BTreeMap, io, os::fd::AsFd};
 
 use aya::{
     Btf, Ebpf, TestRun as _, include_bytes_aligned,
-    programs::{
-        BtfTracePoint, FEntry, FExit, Program, ProgramError, RawTracePoint, RawTracePointRunOptions,
-    },
+    programs::{FEntry, FExit, Program, ProgramError, RawTracePoint, RawTracePointRunOptions},
 };
 use serde::Serialize;
-use zc_common::{OWNER_SLOTS, PID_SLOTS, Site};
+use zc_common::Site;
 
 use super::{
     catalogue::{Aid, At, Entry, Job, SITES},
@@ -26,22 +20,14 @@ use super::{
 use crate::kernel::{bpf_info, caps::Caps};
 
 mod error;
+mod options;
+pub(super) mod tracepoints;
 
 pub use error::AttachError;
+pub use options::{Breakdown, Options, Whom};
 
 /// The kernel half, built by the build script.
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/zc-ebpf"));
-
-/// BTF-typed tracepoints: program, tracepoint.
-pub(super) const TYPED_TRACEPOINTS: [(&str, &str); 4] = [
-    ("sys_exit", "sys_exit"),
-    ("process_fork", "sched_process_fork"),
-    ("process_exec", "sched_process_exec"),
-    ("process_exit", "sched_process_exit"),
-];
-
-/// Raw tracepoints; program and tracepoint have one name.
-const RAW_TRACEPOINTS: [&str; 2] = ["page_fault_user", "page_fault_kernel"];
 
 /// The program that [`Probes::set_group`] runs.
 const SET_GROUP: &str = "set_group";
@@ -96,26 +82,6 @@ pub struct Probes {
     pub log: KernelLog,
 }
 
-/// What to attach, and how far the tables reach.
-#[derive(Clone, Copy, Debug)]
-pub struct Options<'a> {
-    /// Sites to leave out.
-    pub disabled: &'a [Site],
-    /// The jobs whose sites are attached; all where there is no such list. The kernel takes a
-    /// tenth of a second to let go of each.
-    pub only: Option<&'a BTreeSet<Job>>,
-    /// Children with process ids below this are followed. Less than all only to show what is lost.
-    pub pid_slots: u32,
-    /// Sockets whose owner is remembered; a power of two.
-    pub owner_slots: u32,
-}
-
-impl Default for Options<'_> {
-    fn default() -> Self {
-        Self { disabled: &[], only: None, pid_slots: PID_SLOTS, owner_slots: OWNER_SLOTS }
-    }
-}
-
 impl Probes {
     /// Loads and attaches the tracepoints and every site but `disabled`. A site that cannot be
     /// attached is recorded and the rest goes on.
@@ -133,17 +99,25 @@ impl Probes {
     pub fn attach_with(options: &Options<'_>) -> Result<Self, AttachError> {
         check_permission()?;
         let mut resolved = resolve()?;
-        resolved.layout.owner_slots = options.owner_slots;
-        resolved.layout.pid_slots = options.pid_slots;
+        options.write(&mut resolved.layout);
+        if options.breakdown.is_some() {
+            std::mem::replace(&mut resolved.breakdown, Ok(()))?;
+        }
+        let mut ebpf = load(&resolved, options)?;
         let btf = &resolved.targets;
-        let mut ebpf = loader::without_btf()
-            .map_max_entries("OWNERS", options.owner_slots)
-            .override_global("LAYOUT", &resolved.layout, true)
-            .load(OBJECT)?;
-        load_only(&mut ebpf, SET_GROUP)?;
-        attach_tracepoints(&mut ebpf, btf)?;
-        let sites = attach_sites(&mut ebpf, btf, &resolved, options);
-        let meters = meters::attach(&mut ebpf, btf, &resolved.meters);
+        tracepoints::load_only(&mut ebpf, SET_GROUP)?;
+        if options.breakdown.is_some() {
+            for name in ["own_pid", "translate_pid"] {
+                tracepoints::load_only(&mut ebpf, name)?;
+            }
+            learn_registers(&mut ebpf)?;
+        }
+        tracepoints::attach(&mut ebpf, btf, options.tracepoints())?;
+        let mut sites = attach_sites(&mut ebpf, btf, &resolved, options);
+        if !sites.iter().any(|status| matches!(status, Status::Attached { .. })) {
+            attach_instead(&mut ebpf, &mut sites);
+        }
+        let meters = meters::attach(&mut ebpf, btf, &resolved.meters, options.boundary);
         let log = KernelLog::open(&mut ebpf);
         let Resolved { functions, skips_nested, page_leaves_copy, .. } = resolved;
         Ok(Self { ebpf, sites, meters, functions, skips_nested, page_leaves_copy, log })
@@ -155,7 +129,7 @@ impl Probes {
     /// [`AttachError::Object`] or [`AttachError::Essential`], also where permission is missing.
     pub fn try_raw_tracepoint() -> Result<(), AttachError> {
         let mut ebpf = loader::without_btf().load(OBJECT)?;
-        attach_essential_raw(&mut ebpf, "raw_sys_exit", "sys_exit")
+        tracepoints::attach_bare(&mut ebpf)
     }
 
     /// Puts process `pid` into the group with this number; 0 for none.
@@ -163,11 +137,15 @@ impl Probes {
     /// # Errors
     /// [`ProgramError::SyscallError`] when the kernel does not run it (`BPF_PROG_TEST_RUN`).
     pub fn set_group(&mut self, pid: u32, group: u8) -> Result<(), ProgramError> {
-        let program = self.ebpf.program_mut(SET_GROUP).ok_or(ProgramError::NotLoaded)?;
-        let program: &mut RawTracePoint = program.try_into()?;
-        let mut options = RawTracePointRunOptions::new();
-        options.args[..2].copy_from_slice(&[u64::from(pid), u64::from(group)]);
-        program.test_run(options).map(drop)
+        self.run(SET_GROUP, [u64::from(pid), u64::from(group)])
+    }
+
+    /// Runs one of the programs that are loaded for it.
+    ///
+    /// # Errors
+    /// As for [`Probes::set_group`].
+    pub fn run(&mut self, name: &str, arguments: [u64; 2]) -> Result<(), ProgramError> {
+        run(&mut self.ebpf, name, arguments)
     }
 
     /// Skipped runs of every loaded program since loading.
@@ -186,6 +164,36 @@ impl Probes {
         }
         Ok(Misses::Told(told))
     }
+}
+
+/// Sizes the maps and loads the object.
+fn load(resolved: &Resolved, options: &Options<'_>) -> Result<Ebpf, AttachError> {
+    let mut loader = loader::without_btf();
+    loader.map_max_entries("OWNERS", options.owner_slots);
+    if let Some(Breakdown { cells, threads }) = options.breakdown {
+        loader.map_max_entries("OWNER_TASKS", options.owner_slots);
+        loader.map_max_entries("CALLS", options::thread_ids());
+        loader.map_max_entries("CELLS", cells).map_max_entries("THREADS", threads);
+    }
+    Ok(loader.override_global("LAYOUT", &resolved.layout, true).load(OBJECT)?)
+}
+
+/// Runs a program that is loaded for it (`BPF_PROG_TEST_RUN`), in this process.
+fn run(ebpf: &mut Ebpf, name: &str, arguments: [u64; 2]) -> Result<(), ProgramError> {
+    let program = ebpf.program_mut(name).ok_or(ProgramError::NotLoaded)?;
+    let program: &mut RawTracePoint = program.try_into()?;
+    let mut options = RawTracePointRunOptions::new();
+    options.args[..2].copy_from_slice(&arguments);
+    program.test_run(options).map(drop)
+}
+
+/// Lets the kernel half find out where tasks save their registers: any return of a system call tells.
+fn learn_registers(ebpf: &mut Ebpf) -> Result<(), AttachError> {
+    const LEARN: &str = "learn_registers";
+    let refused = |reason| AttachError::Essential { kind: "program", name: LEARN, reason };
+    tracepoints::attach_raw(ebpf, LEARN, tracepoints::TYPED).map_err(refused)?;
+    rustix::process::getppid();
+    with_program(ebpf, LEARN, RawTracePoint::unload).map_err(refused)
 }
 
 /// Whether this process may trace at all.
@@ -230,62 +238,6 @@ pub fn sees(statuses: &[Status], job: Job) -> Result<(), String> {
     }
 }
 
-fn attach_tracepoints(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), AttachError> {
-    for (program, tracepoint) in TYPED_TRACEPOINTS {
-        attach_typed(ebpf, btf, program, tracepoint).map_err(|reason| AttachError::Essential {
-            kind: "tracepoint",
-            name: tracepoint,
-            reason,
-        })?;
-    }
-    for name in RAW_TRACEPOINTS {
-        attach_essential_raw(ebpf, name, name)?;
-    }
-    Ok(())
-}
-
-/// Loads a program that is run from user space.
-fn load_only(ebpf: &mut Ebpf, name: &'static str) -> Result<(), AttachError> {
-    with_program(ebpf, name, RawTracePoint::load).map_err(|reason| AttachError::Essential {
-        kind: "program",
-        name,
-        reason,
-    })
-}
-
-fn attach_essential_raw(
-    ebpf: &mut Ebpf,
-    program: &str,
-    name: &'static str,
-) -> Result<(), AttachError> {
-    attach_raw(ebpf, program, name).map_err(|reason| AttachError::Essential {
-        kind: "raw tracepoint",
-        name,
-        reason,
-    })
-}
-
-/// Loads and attaches a program on a tracepoint, with bare arguments.
-pub(super) fn attach_raw(ebpf: &mut Ebpf, program: &str, tracepoint: &str) -> Result<(), String> {
-    with_program(ebpf, program, |program: &mut RawTracePoint| {
-        program.load()?;
-        program.attach(tracepoint).map(drop)
-    })
-}
-
-/// Loads and attaches a program on a tracepoint, with arguments whose types it knows.
-pub(super) fn attach_typed(
-    ebpf: &mut Ebpf,
-    btf: &Btf,
-    program: &str,
-    tracepoint: &str,
-) -> Result<(), String> {
-    with_program(ebpf, program, |program: &mut BtfTracePoint| {
-        program.load(tracepoint, btf)?;
-        program.attach().map(drop)
-    })
-}
-
 fn attach_sites(
     ebpf: &mut Ebpf,
     btf: &Btf,
@@ -299,8 +251,11 @@ fn attach_sites(
             let Some(function) = resolved.functions[row.site as usize] else {
                 return Status::Absent;
             };
-            if options.disabled.contains(&row.site) {
+            if options.disabled.contains(&row.site) || options.boundary {
                 return Status::Disabled;
+            }
+            if row.at == At::Tracepoint {
+                return Status::Unneeded;
             }
             if options.only.is_some_and(|jobs| !jobs.contains(&row.job)) {
                 return Status::Unneeded;
@@ -311,6 +266,18 @@ fn attach_sites(
             }
         })
         .collect()
+}
+
+/// Attaches the sites that are tracepoints, where the kernel lets none of the others be attached.
+fn attach_instead(ebpf: &mut Ebpf, statuses: &mut [Status]) {
+    for (row, status) in SITES.iter().zip(statuses) {
+        if let (At::Tracepoint, [name]) = (row.at, row.functions) {
+            *status = match tracepoints::attach_raw(ebpf, row.program, name) {
+                Ok(()) => Status::Attached { function: name },
+                Err(reason) => Status::Refused { function: name, reason },
+            };
+        }
+    }
 }
 
 /// Attaches what a site cannot do without, once for all sites, and then the site.
@@ -347,6 +314,7 @@ pub(super) fn attach_at(
             program.load(function, btf)?;
             program.attach().map(drop)
         }),
+        At::Tracepoint => tracepoints::attach_raw(ebpf, program, function),
     }
 }
 

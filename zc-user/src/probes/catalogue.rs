@@ -119,6 +119,8 @@ pub enum Job {
     CopyOnWrite,
     /// Bounce buffers.
     Bounce,
+    /// Socket buffer → receiver, in the boundary tier.
+    TracedReceive,
 }
 
 /// In what context the function may run.
@@ -139,6 +141,8 @@ pub enum At {
     Entry,
     /// After it: the return value counts.
     Exit,
+    /// Not in a function: a tracepoint, for kernels that refuse all of those.
+    Tracepoint,
 }
 
 /// A probe that a site cannot do without, and that counts nothing itself.

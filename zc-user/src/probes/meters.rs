@@ -7,7 +7,10 @@ use aya::{Btf as AyaBtf, Ebpf};
 use zc_common::{Interrupt, Layout};
 
 use super::{
-    attach::{Status, attach_at, attach_raw, attach_typed},
+    attach::{
+        Status, attach_at,
+        tracepoints::{attach_raw, attach_typed},
+    },
     catalogue::At,
 };
 use crate::kernel::btf::{Btf, BtfError};
@@ -300,8 +303,14 @@ fn network(btf: &Btf, layout: &mut Layout) -> Result<(), BtfError> {
     Ok(())
 }
 
-/// Attaches every row for which `unavailable` has no reason not to; a status for each.
-pub fn attach(ebpf: &mut Ebpf, btf: &AyaBtf, unavailable: &[Option<Status>]) -> Vec<Status> {
+/// Attaches every row for which `unavailable` has no reason not to; a status for each. In the boundary
+/// tier not those on functions.
+pub fn attach(
+    ebpf: &mut Ebpf,
+    btf: &AyaBtf,
+    unavailable: &[Option<Status>],
+    boundary: bool,
+) -> Vec<Status> {
     METERS
         .iter()
         .zip(unavailable)
@@ -309,6 +318,7 @@ pub fn attach(ebpf: &mut Ebpf, btf: &AyaBtf, unavailable: &[Option<Status>]) -> 
             status.clone().unwrap_or_else(|| {
                 let function = row.hook.name();
                 let attached = match row.hook {
+                    Hook::Entry(_) if boundary => return Status::Disabled,
                     Hook::Entry(_) => attach_at(ebpf, btf, row.program, function, At::Entry),
                     Hook::Typed(_) => attach_typed(ebpf, btf, row.program, function),
                     Hook::Raw(_) => attach_raw(ebpf, row.program, function),
@@ -337,7 +347,8 @@ pub fn measures(statuses: &[Status], number: Number) -> Result<(), String> {
             Status::Refused { function, reason } => {
                 return Err(format!("the kernel refused {function}: {reason}"));
             }
-            Status::Miscounts { .. } | Status::Disabled | Status::Unneeded => {
+            Status::Disabled => return Err(format!("{} was left out on request", row.hook.name())),
+            Status::Miscounts { .. } | Status::Unneeded => {
                 return Err(format!("{} is not relied on", row.program));
             }
         }

@@ -6,11 +6,14 @@ use std::collections::HashSet;
 use zc_common::{IterClass, Layout, OWNER_SLOTS, PID_SLOTS, Site};
 
 use super::{
-    attach::{Status, TYPED_TRACEPOINTS},
-    catalogue::SITES,
+    attach::{Status, tracepoints::TYPED},
+    catalogue::{At, SITES},
     meters,
 };
-use crate::kernel::btf::{Btf, BtfError};
+use crate::kernel::{
+    btf::{Btf, BtfError},
+    syscalls,
+};
 
 /// Enumerators of `enum iter_type` that mean user memory (`include/linux/uio.h`).
 const USER_ITERATORS: [&str; 2] = ["ITER_UBUF", "ITER_IOVEC"];
@@ -19,17 +22,26 @@ const USER_ITERATORS: [&str; 2] = ["ITER_UBUF", "ITER_IOVEC"];
 const PIPE_ITERATOR: &str = "ITER_PIPE";
 
 /// What else is looked up besides the functions of the catalogue.
-const TYPES: [&str; 13] = [
+const TYPES: [&str; 22] = [
     "bio_vec",
+    "bpf_func_id",
     "bpf_prog",
+    "fdtable",
     "file",
+    "files_struct",
+    "inode",
     "iov_iter",
     "iter_type",
     "msghdr",
+    "pid",
     "sk_buff",
     "skb_frag",
     "skb_shared_info",
+    "sock",
+    "sock_common",
+    "socket",
     "task_struct",
+    "upid",
     "tcp_zerocopy_receive",
     "vm_fault",
     "__skb_recv_udp",
@@ -50,6 +62,8 @@ pub struct Resolved {
     pub page_leaves_copy: bool,
     /// By row of [`meters::METERS`]: why it cannot be attached, if so.
     pub meters: Vec<Option<Status>>,
+    /// Why there can be no breakdown by thread, if so.
+    pub breakdown: Result<(), BtfError>,
     /// The functions and tracepoints that programs attach to, for aya.
     pub targets: aya::Btf,
 }
@@ -61,7 +75,7 @@ pub struct Resolved {
 /// a field that the programs read, or the iterator types. An absent function is no error.
 pub fn resolve() -> Result<Resolved, BtfError> {
     // What aya looks a tracepoint up by.
-    let typed = TYPED_TRACEPOINTS.map(|(_, name)| name).into_iter().chain(meters::tracepoints());
+    let typed = [TYPED].into_iter().chain(meters::tracepoints());
     let tracepoints: Vec<_> = typed.map(|name| format!("btf_trace_{name}")).collect();
     let functions = SITES.iter().flat_map(|row| row.functions).copied();
     let aids = SITES.iter().flat_map(|row| row.aids).map(|aid| aid.function);
@@ -75,9 +89,13 @@ pub fn resolve() -> Result<Resolved, BtfError> {
 
 fn resolve_in(btf: &Btf) -> Result<Resolved, BtfError> {
     let mut layout = offsets(btf)?;
+    let breakdown = breakdown(btf, &mut layout);
     let page_leaves_copy = iterators(btf, &mut layout)?;
     let mut functions = [None; Site::ALL.len()];
     for (index, row) in SITES.iter().enumerate() {
+        if row.at == At::Tracepoint {
+            functions[index] = row.functions.first().copied();
+        }
         for &name in row.functions {
             if let Some(params) = btf.params(name)? {
                 functions[index] = Some(name);
@@ -90,7 +108,7 @@ fn resolve_in(btf: &Btf) -> Result<Resolved, BtfError> {
     let skips_nested = btf.offset("bpf_prog", "active").is_ok();
     let meters = meters::resolve(btf, &mut layout)?;
     let targets = btf.slim()?;
-    Ok(Resolved { layout, targets, functions, skips_nested, meters, page_leaves_copy })
+    Ok(Resolved { layout, targets, functions, skips_nested, meters, page_leaves_copy, breakdown })
 }
 
 fn offsets(btf: &Btf) -> Result<Layout, BtfError> {
@@ -122,6 +140,8 @@ fn offsets(btf: &Btf) -> Result<Layout, BtfError> {
         vmf_pte: btf.offset("vm_fault", "pte")?,
         vmf_orig_pte: btf.offset("vm_fault", "orig_pte")?,
         task_tgid: btf.offset("task_struct", "tgid")?,
+        task_pid: btf.offset("task_struct", "pid")?,
+        follow: 1,
         udp_dequeue_params: btf.params("__skb_recv_udp")?.unwrap_or(0),
         owner_slots: OWNER_SLOTS,
         pid_slots: PID_SLOTS,
@@ -159,4 +179,37 @@ fn iterators(btf: &Btf, layout: &mut Layout) -> Result<bool, BtfError> {
         return Err(BtfError::Missing(format!("enumerator {}", USER_ITERATORS.join(" or "))));
     }
     Ok(page_leaves_copy)
+}
+
+/// Fills in what a breakdown by thread, system call and kind of file needs to know of the kernel.
+///
+/// # Errors
+/// [`BtfError::Missing`] when the kernel lacks a field that it reads.
+fn breakdown(btf: &Btf, layout: &mut Layout) -> Result<(), BtfError> {
+    layout.task_start_time = btf.offset("task_struct", "start_time")?;
+    layout.task_group_leader = btf.offset("task_struct", "group_leader")?;
+    layout.task_stack = btf.offset("task_struct", "stack")?;
+    layout.task_files = btf.offset("task_struct", "files")?;
+    layout.files_fdt = btf.offset("files_struct", "fdt")?;
+    layout.fdt_max_fds = btf.offset("fdtable", "max_fds")?;
+    layout.fdt_fd = btf.offset("fdtable", "fd")?;
+    layout.file_mode = btf.offset("file", "f_mode")?;
+    layout.file_inode = btf.offset("file", "f_inode")?;
+    layout.file_private = btf.offset("file", "private_data")?;
+    layout.inode_mode = btf.offset("inode", "i_mode")?;
+    layout.inode_flags = btf.offset("inode", "i_flags")?;
+    layout.inode_private = btf.offset("inode", "i_private")?;
+    layout.socket_sk = btf.offset("socket", "sk")?;
+    layout.sock_protocol = btf.offset("sock", "sk_protocol")?;
+    layout.sock_family =
+        btf.offset("sock", "__sk_common")? + btf.offset("sock_common", "skc_family")?;
+    layout.pid_level = btf.offset("pid", "level")?;
+    layout.pid_numbers = btf.offset("pid", "numbers")?;
+    layout.upid_size = btf.size_of("upid")?;
+    // 5.11 and later.
+    let helpers = btf.enumerators("bpf_func_id")?;
+    let typed = helpers.iter().any(|(name, _)| *name == "BPF_FUNC_get_current_task_btf");
+    layout.task_typed = u32::from(typed);
+    layout.operands = syscalls::operands();
+    Ok(())
 }

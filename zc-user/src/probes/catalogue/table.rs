@@ -429,4 +429,16 @@ pub const SITES: [Entry; Site::ALL.len()] = [
         source: "kernel/dma/swiotlb.c",
         ..ANY
     },
+    Entry {
+        site: Site::DatagramTracepoint,
+        program: "datagram_tracepoint",
+        functions: &["skb_copy_datagram_iovec"],
+        at: At::Tracepoint,
+        job: Job::TracedReceive,
+        effect: to_user,
+        end: source,
+        meaning: "socket buffer to receiver, by a tracepoint: where no function can be probed",
+        source: "net/core/datagram.c",
+        ..PROCESS
+    },
 ];

@@ -1,0 +1,118 @@
+//! The breakdown: what each thread did in each system call, between which kinds of file.
+//!
+//! Beside the counters of the whole group, which have room for everything, in a table that may be
+//! full: then the breakdown lacks something, is known to, and the group's sums do not.
+
+use aya_ebpf::{bindings::BPF_NOEXIST, macros::map, maps::HashMap};
+use zc_common::{Cell, Event, Group, Site, Tally, TaskId, Thread};
+
+use crate::{
+    call::{self, Call},
+    counters::{add_tally, count_loss},
+    layout::{Class, layout},
+    memory::current_tid,
+    task::{self, Registers},
+};
+
+/// Counts by thread, so that no two CPUs want one at the same time. User space sets the size.
+#[map]
+static CELLS: HashMap<Cell, Tally> = HashMap::with_max_entries(1, 0);
+
+/// Who the threads are. User space sets the size.
+#[map]
+static THREADS: HashMap<TaskId, Thread> = HashMap::with_max_entries(1, 0);
+
+/// Whether there is a breakdown. Known before the programs are verified, so that they have none of
+/// the code below where there is not.
+#[inline(always)]
+fn wanted() -> bool {
+    layout!(breakdown) != 0
+}
+
+/// Bytes passed `site` in the task on the CPU, on its own behalf.
+#[inline(always)]
+pub(crate) fn at_site(group: Group, site: Site, class: Class, bytes: u64) {
+    if wanted() {
+        let task = task::current();
+        let Call { number, source, sink } = call::current(task);
+        let (what, class) = (site as u8, class.index() as u8);
+        count(group, &Cell { task, call: number, source, sink, what, class, zero: 0 }, bytes);
+    }
+}
+
+/// Bytes passed `site` in the network stack on behalf of `task`, whoever is on the CPU.
+#[inline(always)]
+pub(crate) fn for_sender(group: Group, task: TaskId, site: Site, class: Class, bytes: u64) {
+    if wanted() && group != Group::MACHINE {
+        let (what, class) = (site as u8, class.index() as u8);
+        let call = Cell::NETWORK_STACK;
+        count(group, &Cell { task, call, what, class, ..Cell::default() }, bytes);
+    }
+}
+
+/// A system call of the task on the CPU returned `ret`.
+#[inline(always)]
+pub(crate) fn returned(group: Group, registers: impl FnOnce() -> Option<Registers>, ret: i64) {
+    if wanted()
+        && let Some(registers) = registers()
+    {
+        let task = task::current();
+        let Call { number, source, sink } = call::returning(&registers, task);
+        let class = u8::from(ret < 0);
+        let cell = Cell { task, call: number, source, sink, what: Cell::RETURN, class, zero: 0 };
+        count(group, &cell, u64::try_from(ret).unwrap_or(0));
+    }
+}
+
+/// An event of the task on the CPU.
+#[inline(always)]
+pub(crate) fn happened(group: Group, event: usize, value: u64) {
+    if wanted() && group != Group::MACHINE {
+        event_of(group, task::current(), event, value);
+    }
+}
+
+/// An event on behalf of `task`, whoever is on the CPU.
+#[inline(always)]
+pub(crate) fn event_of(group: Group, task: TaskId, event: usize, value: u64) {
+    if wanted() && group != Group::MACHINE {
+        let (what, class) = (Cell::EVENT, event as u8);
+        let call = Cell::NO_CALL;
+        count(group, &Cell { task, call, what, class, ..Cell::default() }, value);
+    }
+}
+
+/// The thread on the CPU runs another program now.
+#[inline(always)]
+pub(crate) fn renamed() {
+    if wanted()
+        && let Some(thread) = THREADS.get_ptr_mut(task::current())
+    {
+        let now = task::describe().comm;
+        // SAFETY: a map value, which is never removed.
+        unsafe { (*thread).comm = now };
+    }
+}
+
+#[inline(never)]
+fn count(group: Group, cell: &Cell, bytes: u64) {
+    if let Some(tally) = CELLS.get_ptr_mut(cell) {
+        add_tally(tally, bytes);
+        return;
+    }
+    if cell.task.tid() == current_tid() && !known(cell.task) {
+        // Where there is no room, what it does still has some, under its id.
+        let _full = THREADS.insert(cell.task, task::describe(), u64::from(BPF_NOEXIST));
+    }
+    // Another CPU may have been faster.
+    let _there = CELLS.insert(cell, Tally::default(), u64::from(BPF_NOEXIST));
+    match CELLS.get_ptr_mut(cell) {
+        Some(tally) => add_tally(tally, bytes),
+        None => count_loss(group, Event::Unlisted),
+    }
+}
+
+#[inline(always)]
+fn known(task: TaskId) -> bool {
+    THREADS.get_ptr(task).is_some()
+}

@@ -1,0 +1,137 @@
+//! The task on the CPU: who it is, and the registers that it entered the kernel with.
+
+use aya_ebpf::{
+    bindings::bpf_pidns_info,
+    helpers::{
+        bpf_get_current_comm, bpf_get_current_task,
+        generated::{bpf_get_current_task_btf, bpf_get_ns_current_pid_tgid},
+    },
+    macros::raw_tracepoint,
+    programs::RawTracePointContext,
+};
+use zc_common::{TaskId, Thread};
+
+use crate::{
+    layout::layout,
+    memory::{Tracked, current_tgid, current_tid, number, peek},
+};
+
+/// How far behind the start of a task's stack its registers are saved when it enters the kernel; 0
+/// before it is known. Every task has them at the same place, which differs between kernels (the
+/// stack's size, and with FRED some padding). User space reads it as a map.
+#[unsafe(link_section = ".data.registers")]
+static mut REGISTERS: u64 = 0;
+
+/// Finds out where tasks save their registers. Attached for one system call, before anything counts.
+#[raw_tracepoint(tracepoint = "sys_exit")]
+fn learn_registers(ctx: RawTracePointContext) -> Option<()> {
+    let saved = number(ctx.arg(0))?;
+    let stack: u64 = field(layout!(task_stack))?;
+    let place = &raw mut REGISTERS;
+    // SAFETY: a valid static, which every writer gives the same value.
+    unsafe { place.write_volatile(saved.wrapping_sub(stack)) };
+    Some(())
+}
+
+/// A field of the task on the CPU. Where the task has no type, up to 5.10, by a helper.
+#[inline(always)]
+pub(crate) fn field<T: Copy>(offset: u32) -> Option<T> {
+    if layout!(task_typed) == 0 {
+        // SAFETY: it only gives the address of the task.
+        let task = unsafe { bpf_get_current_task() } as *const u8;
+        return peek(task.wrapping_add(offset as usize));
+    }
+    // SAFETY: as above; the verifier knows the structure.
+    let task = unsafe { bpf_get_current_task_btf() } as *const u8;
+    Some(Tracked(task).read(offset))
+}
+
+/// The thread on the CPU.
+#[inline(always)]
+pub(crate) fn current() -> TaskId {
+    TaskId::new(current_tid(), field(layout!(task_start_time)).unwrap_or(0))
+}
+
+/// What entered the kernel: the saved registers that say which system call and on what.
+///
+/// In the order of `struct pt_regs` (`arch/x86/include/uapi/asm/ptrace.h`), from [`Registers::AT`] on.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Registers {
+    /// The third argument.
+    pub(crate) dx: u64,
+    /// The second.
+    pub(crate) si: u64,
+    /// The first.
+    pub(crate) di: u64,
+    /// The system call's number; −1 if it was none.
+    pub(crate) orig_ax: i64,
+    ip: u64,
+    cs: u64,
+}
+
+impl Registers {
+    /// Bytes into `struct pt_regs`: `dx`.
+    const AT: usize = 12 * 8;
+
+    /// From the `struct pt_regs` at an address.
+    #[inline(always)]
+    pub(crate) fn at(saved: *const u8) -> Option<Self> {
+        peek(saved.wrapping_add(Self::AT))
+    }
+
+    /// Those that the task on the CPU entered the kernel with.
+    #[inline(always)]
+    pub(crate) fn of_current() -> Option<Self> {
+        let stack: u64 = field(layout!(task_stack))?;
+        let place = &raw const REGISTERS;
+        // SAFETY: a valid static.
+        let place = unsafe { place.read_volatile() };
+        if place == 0 {
+            return None;
+        }
+        Self::at(stack.wrapping_add(place) as *const u8)
+    }
+
+    /// Whether user mode was left: a kernel thread that works for a process has nothing saved.
+    #[inline(always)]
+    pub(crate) fn from_user(&self) -> bool {
+        self.cs & 3 != 0
+    }
+
+    /// Whether 32-bit code was left (`__USER32_CS`, arch/x86/include/asm/segment.h), whose system
+    /// calls have numbers of their own. 16 bits: FRED keeps other things in the rest.
+    #[inline(always)]
+    pub(crate) fn from_32_bit(&self) -> bool {
+        self.cs & 0xffff == 0x23
+    }
+}
+
+/// What is worth remembering of the thread on the CPU.
+#[inline(always)]
+pub(crate) fn describe() -> Thread {
+    let leader = field::<u64>(layout!(task_group_leader)).unwrap_or(0) as *const u8;
+    let start = peek(leader.wrapping_add(layout!(task_start_time) as usize)).unwrap_or(0);
+    let (pid, tid) = visible_ids();
+    Thread {
+        leader: TaskId::new(current_tgid(), start),
+        pid,
+        tid,
+        comm: bpf_get_current_comm().unwrap_or_default(),
+    }
+}
+
+/// Process and thread id in zc's PID namespace; 0 where the thread is not in there.
+#[inline(always)]
+fn visible_ids() -> (u32, u32) {
+    let half = |n: usize| u64::from(layout!(pid_namespace[n]));
+    let (inode, device) = (half(0) | half(1) << 32, half(2) | half(3) << 32);
+    if inode == 0 {
+        return (current_tgid(), current_tid());
+    }
+    let mut ids = bpf_pidns_info { pid: 0, tgid: 0 };
+    let size = size_of::<bpf_pidns_info>() as u32;
+    // SAFETY: the helper writes at most `size` bytes to `ids`, and zeros where it fails.
+    unsafe { bpf_get_ns_current_pid_tgid(device, inode, &raw mut ids, size) };
+    (ids.tgid, ids.pid)
+}

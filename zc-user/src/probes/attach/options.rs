@@ -1,0 +1,133 @@
+//! What to attach, for whom, and how far the tables reach.
+
+use std::{collections::BTreeSet, fs, os::unix::fs::MetadataExt};
+
+use zc_common::{Layout, OWNER_SLOTS, PID_SLOTS, Site};
+
+use crate::probes::catalogue::Job;
+
+/// What to attach, and how far the tables reach.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a> {
+    /// Sites to leave out.
+    pub disabled: &'a [Site],
+    /// The jobs whose sites are attached; all where there is no such list. The kernel takes a
+    /// tenth of a second to let go of each.
+    pub only: Option<&'a BTreeSet<Job>>,
+    /// Do without probes on functions: the boundary tier.
+    pub boundary: bool,
+    /// Children with process ids below this are followed. Less than all only to show what is lost.
+    pub pid_slots: u32,
+    /// Sockets whose owner is remembered; a power of two.
+    pub owner_slots: u32,
+    /// Whether the children of traced processes are counted.
+    pub follow: bool,
+    /// Who is counted.
+    pub whom: Whom,
+    /// The room for a breakdown by thread, if one is kept.
+    pub breakdown: Option<Breakdown>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self {
+            disabled: &[],
+            only: None,
+            boundary: false,
+            pid_slots: PID_SLOTS,
+            owner_slots: OWNER_SLOTS,
+            follow: true,
+            whom: Whom::Watched,
+            breakdown: None,
+        }
+    }
+}
+
+/// Whose work is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// Processes that are named to the engine.
+    Watched,
+    /// These, and those that take this name, zero bytes behind it.
+    Named([u8; 16]),
+    /// Whoever is in a cgroup at that moment.
+    Cgroup {
+        /// How deep below the root it lies.
+        level: u32,
+        /// Its number: the inode of its folder.
+        id: u64,
+    },
+    /// Every process but zc.
+    Everyone,
+}
+
+/// How much a breakdown can hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Breakdown {
+    /// Counts: one for each thread, system call, pair of kinds, and site.
+    pub cells: u32,
+    /// Threads.
+    pub threads: u32,
+}
+
+impl Default for Breakdown {
+    /// For 10 000 processes with two dozen counts each.
+    fn default() -> Self {
+        Self { cells: 1 << 18, threads: 1 << 15 }
+    }
+}
+
+impl Options<'_> {
+    /// Tells the kernel half.
+    pub(super) fn write(&self, layout: &mut Layout) {
+        layout.owner_slots = self.owner_slots;
+        layout.pid_slots = self.pid_slots;
+        layout.follow = self.follow.into();
+        layout.breakdown = self.breakdown.is_some().into();
+        layout.pid_namespace = pid_namespace();
+        match self.whom {
+            Whom::Watched => {}
+            Whom::Named(name) => layout.comm = name,
+            Whom::Cgroup { level, id } => {
+                layout.cgroup_level = level;
+                layout.cgroup_id = halves(id);
+            }
+            Whom::Everyone => layout.everyone = 1,
+        }
+    }
+
+    /// The tracepoints that only this choice of processes needs.
+    pub(super) fn tracepoints(&self) -> &'static [&'static str] {
+        match self.whom {
+            Whom::Named(_) => &["task_rename"],
+            _ => &[],
+        }
+    }
+}
+
+/// The lower half first.
+#[expect(clippy::cast_possible_truncation, reason = "each half is what is left")]
+fn halves(number: u64) -> [u32; 2] {
+    [number as u32, (number >> 32) as u32]
+}
+
+/// zc's own PID namespace as the kernel half is told it, inode and device (namespaces(7)); zeros for the
+/// initial one, whose numbers need no translation.
+fn pid_namespace() -> [u32; 4] {
+    /// `PROC_PID_INIT_INO`, include/linux/proc_ns.h.
+    const INITIAL: u64 = 0xeffffffc;
+    match fs::metadata("/proc/self/ns/pid") {
+        Ok(file) if file.ino() != INITIAL => {
+            let ([a, b], [c, d]) = (halves(file.ino()), halves(file.dev()));
+            [a, b, c, d]
+        }
+        _ => [0; 4],
+    }
+}
+
+/// How many thread ids there can be (`kernel.pid_max`).
+pub(super) fn thread_ids() -> u32 {
+    let limit = fs::read_to_string("/proc/sys/kernel/pid_max");
+    let limit = limit.ok().and_then(|text| text.trim().parse().ok());
+    limit.unwrap_or(PID_SLOTS).min(PID_SLOTS)
+}

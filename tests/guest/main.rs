@@ -8,6 +8,7 @@
 mod audit;
 mod bad_input;
 mod bad_kernel;
+mod breakdown;
 mod counting;
 mod devices;
 mod docs;

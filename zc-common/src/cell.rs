@@ -27,7 +27,6 @@ impl TaskId {
 
     /// The thread's id.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "masked to 22 bits")]
     pub const fn tid(self) -> u32 {
         (self.0 & ((1 << Self::TID_BITS) - 1)) as u32
     }

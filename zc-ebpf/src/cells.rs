@@ -22,6 +22,9 @@ static CELLS: HashMap<Cell, Tally> = HashMap::with_max_entries(1, 0);
 #[map]
 static THREADS: HashMap<TaskId, Thread> = HashMap::with_max_entries(1, 0);
 
+/// A count before its first. A static, because zeros on the stack become a call of `memset`, a loop.
+static NOTHING: Tally = Tally { calls: 0, bytes: 0 };
+
 /// Whether there is a breakdown. Known before the programs are verified, so that they have none of
 /// the code below where there is not.
 #[inline(always)]
@@ -82,15 +85,17 @@ pub(crate) fn event_of(group: Group, task: TaskId, event: usize, value: u64) {
     }
 }
 
-/// The thread on the CPU runs another program now.
+/// A thread takes the name at an address.
 #[inline(always)]
-pub(crate) fn renamed() {
+pub(crate) fn renamed(task: TaskId, name: *const u8) {
     if wanted()
-        && let Some(thread) = THREADS.get_ptr_mut(task::current())
+        && let Some(thread) = THREADS.get_ptr_mut(task)
     {
-        let now = task::describe().comm;
-        // SAFETY: a map value, which is never removed.
-        unsafe { (*thread).comm = now };
+        // SAFETY: a map value, which is never removed; the helper writes at most so many bytes to it.
+        unsafe {
+            let place = (&raw mut (*thread).comm).cast();
+            bpf_probe_read_kernel_str(place, size_of::<[u8; 16]>() as u32, name.cast());
+        }
     }
 }
 
@@ -102,10 +107,12 @@ fn count(group: Group, cell: &Cell, bytes: u64) {
     }
     if cell.task.tid() == current_tid() && !known(cell.task) {
         // Where there is no room, what it does still has some, under its id.
-        let _full = THREADS.insert(cell.task, task::describe(), u64::from(BPF_NOEXIST));
+        task::described(|thread| {
+            let _full = THREADS.insert(cell.task, thread, u64::from(BPF_NOEXIST));
+        });
     }
     // Another CPU may have been faster.
-    let _there = CELLS.insert(cell, Tally::default(), u64::from(BPF_NOEXIST));
+    let _there = CELLS.insert(cell, &NOTHING, u64::from(BPF_NOEXIST));
     match CELLS.get_ptr_mut(cell) {
         Some(tally) => add_tally(tally, bytes),
         None => count_loss(group, Event::Unlisted),

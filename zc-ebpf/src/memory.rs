@@ -2,6 +2,8 @@
 //!
 //! The three kinds of access are safe for different reasons, and each stands here once.
 
+use core::arch::asm;
+
 use aya_ebpf::{
     helpers::{bpf_get_current_pid_tgid, bpf_probe_read_kernel},
     maps::{Array, PerCpuArray},
@@ -48,6 +50,23 @@ pub(crate) fn number(pointer: *const u8) -> Option<u64> {
     peek((&raw const pointer).cast())
 }
 
+/// The lowest bits of a number, in assembly: the compiler would leave out a mask that it finds needless,
+/// or compare what the number was made of in its place, and the verifier sees that the number is bounded
+/// in neither case.
+#[inline(always)]
+fn masked<const MASK: u32>(mut number: u64) -> u64 {
+    // SAFETY: one instruction on one register.
+    unsafe {
+        asm!(
+            "{number} &= {mask}",
+            number = inout(reg) number,
+            mask = const MASK,
+            options(nostack, nomem, preserves_flags, pure),
+        );
+    }
+    number
+}
+
 /// One value of a map, or a part of one.
 #[derive(Clone, Copy)]
 pub(crate) struct Slot<T>(*mut T);
@@ -81,11 +100,15 @@ impl<T: Copy> Slot<T> {
 }
 
 impl Slot<u8> {
-    /// Byte `number` of a static.
+    /// Byte `number` of a static of `MASK` + 1 bytes, a power of two.
     #[inline(always)]
-    pub(crate) fn byte_of<const N: usize>(bytes: *mut [u8; N], number: u32) -> Option<Self> {
-        let number = number as usize;
-        (number < N).then(|| Self(bytes.cast::<u8>().wrapping_add(number)))
+    pub(crate) fn byte_of<const MASK: u32, const N: usize>(
+        bytes: *mut [u8; N],
+        number: u32,
+    ) -> Self {
+        const { assert!(N.is_power_of_two() && MASK as usize == N - 1) };
+        let number = masked::<MASK>(u64::from(number)) as usize;
+        Self(bytes.cast::<u8>().wrapping_add(number))
     }
 
     /// Byte `number` of a map of bytes, eight to a value: the smallest value that an array has.

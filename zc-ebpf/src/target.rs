@@ -2,11 +2,10 @@
 //! a name, or everyone.
 
 use aya_ebpf::{
-    helpers::{bpf_probe_read_kernel_str_bytes, generated::bpf_get_current_ancestor_cgroup_id},
-    macros::raw_tracepoint,
+    helpers::generated::bpf_get_current_ancestor_cgroup_id, macros::raw_tracepoint,
     programs::RawTracePointContext,
 };
-use zc_common::{Event, Group, PID_SLOTS};
+use zc_common::{Event, Group, PID_SLOTS, TaskId};
 
 use crate::{
     cells,
@@ -35,8 +34,9 @@ pub(crate) fn armed() -> bool {
 }
 
 #[inline(always)]
-fn group_byte(tgid: u32) -> Option<Slot<u8>> {
-    Slot::byte_of(&raw mut GROUPS, tgid)
+fn group_byte(tgid: u32) -> Slot<u8> {
+    // Every process id is in the table (`PID_MAX_LIMIT`, include/linux/threads.h).
+    Slot::byte_of::<{ PID_SLOTS - 1 }, _>(&raw mut GROUPS, tgid)
 }
 
 /// Puts process `args[0]` into group `args[1]`. Never attached: user space runs it with
@@ -45,7 +45,7 @@ fn group_byte(tgid: u32) -> Option<Slot<u8>> {
 #[raw_tracepoint]
 fn set_group(ctx: RawTracePointContext) -> Option<()> {
     let (tgid, group): (u64, u64) = (ctx.arg(0), ctx.arg(1));
-    group_byte((tgid & 0xffff_ffff) as u32)?.set((group & 0xff) as u8);
+    group_byte((tgid & 0xffff_ffff) as u32).set((group & 0xff) as u8);
     Some(())
 }
 
@@ -60,7 +60,7 @@ static mut PENDING: u32 = 0;
 #[inline(always)]
 fn group() -> Option<Group> {
     if layout!(everyone) != 0 {
-        let byte = group_byte(current_tgid()).map_or(0, Slot::get);
+        let byte = group_byte(current_tgid()).get();
         return (byte != Group::NOBODY.index()).then_some(Group::FIRST);
     }
     if layout!(cgroup_level) != 0 {
@@ -70,7 +70,7 @@ fn group() -> Option<Group> {
         let [low, high] = [0, 1].map(|half| u64::from(layout!(cgroup_id[half])));
         return (id == low | high << 32).then_some(Group::FIRST);
     }
-    Group::from_table(group_byte(current_tgid())?.get())
+    Group::from_table(group_byte(current_tgid()).get())
 }
 
 /// The group of the task on the CPU, when it is traced and counting is on.
@@ -96,10 +96,10 @@ fn process_fork(ctx: RawTracePointContext) -> Option<()> {
     // include/trace/events/sched.h.
     let child = tgid_of(ctx.arg(1))?;
     let parent = current_tgid();
-    let group = if layout!(follow) == 0 { 0 } else { group_byte(parent)?.get() };
+    let group = if layout!(follow) == 0 { 0 } else { group_byte(parent).get() };
     if child != parent {
         let followed = child < layout!(pid_slots);
-        match followed.then(|| group_byte(child)).flatten() {
+        match followed.then(|| group_byte(child)) {
             Some(byte) => byte.set(group),
             None => count_loss(counted_group()?, Event::Unfollowed),
         }
@@ -127,41 +127,48 @@ fn process_exec(_ctx: RawTracePointContext) -> Option<()> {
     if current_tgid() == unsafe { pending.read_volatile() } {
         // SAFETY: as above.
         unsafe { pending.write_volatile(0) };
-        group_byte(current_tgid())?.set(Group::FIRST.index());
+        group_byte(current_tgid()).set(Group::FIRST.index());
     }
     let group = counted_group()?;
     count_event(group, Event::Exec);
-    cells::renamed();
     Some(())
 }
 
 /// `TP_PROTO(struct task_struct *task, const char *comm)`, include/trace/events/task.h: a thread takes
-/// another name, by an `execve` or by asking for it (prctl(2), `/proc/PID/comm`). Attached where
-/// processes are traced by name: that of their leading thread.
+/// another name, by an `execve` or by asking for it (prctl(2), `/proc/PID/comm`). Attached where the
+/// names of threads matter.
 #[raw_tracepoint(tracepoint = "task_rename")]
 fn task_rename(ctx: RawTracePointContext) -> Option<()> {
-    let task: *const u8 = ctx.arg(0);
+    let (task, name): (*const u8, *const u8) = (ctx.arg(0), ctx.arg(1));
     let tgid = tgid_of(task)?;
-    let leader = peek::<u32>(task.wrapping_add(layout!(task_pid) as usize))? == tgid;
-    let mut name = [0; 16];
-    // SAFETY: the helper checks the address and ends the copy with a zero.
-    unsafe { bpf_probe_read_kernel_str_bytes(ctx.arg(1), &mut name) }.ok()?;
-    let byte = group_byte(tgid).filter(|_| leader)?;
-    if is_wanted(&name) {
-        byte.set(Group::FIRST.index());
+    let tid: u32 = peek(task.wrapping_add(layout!(task_pid) as usize))?;
+    let start = peek(task.wrapping_add(layout!(task_start_time) as usize))?;
+    cells::renamed(TaskId::new(tid, start), name);
+    // A process is traced by the name of its leading thread.
+    if layout!(comm[0]) == 0 || tid != tgid {
+        return None;
+    }
+    if is_wanted(name) {
+        group_byte(tgid).set(Group::FIRST.index());
     } else if layout!(follow) == 0 {
-        byte.set(0);
+        group_byte(tgid).set(0);
     }
     Some(())
 }
 
+/// Whether the text at an address is the name that processes are traced by.
 #[inline(always)]
-fn is_wanted(name: &[u8; 16]) -> bool {
-    let mut same = true;
-    for (n, byte) in name.iter().enumerate() {
-        same &= *byte == layout!(comm[n]);
+fn is_wanted(name: *const u8) -> bool {
+    for n in 0..16 {
+        let wanted = layout!(comm[n]);
+        if peek::<u8>(name.wrapping_add(n)) != Some(wanted) {
+            return false;
+        }
+        if wanted == 0 {
+            break;
+        }
     }
-    same
+    true
 }
 
 /// The id of the process that runs this, which `BPF_PROG_TEST_RUN` lets zc do: its own in the initial

@@ -1,10 +1,12 @@
 //! The task on the CPU: who it is, and the registers that it entered the kernel with.
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::{
     bindings::bpf_pidns_info,
     helpers::{
-        bpf_get_current_comm, bpf_get_current_task,
-        generated::{bpf_get_current_task_btf, bpf_get_ns_current_pid_tgid},
+        bpf_get_current_task,
+        generated::{bpf_get_current_comm, bpf_get_current_task_btf, bpf_get_ns_current_pid_tgid},
     },
     macros::raw_tracepoint,
     programs::RawTracePointContext,
@@ -107,18 +109,32 @@ impl Registers {
     }
 }
 
-/// What is worth remembering of the thread on the CPU.
+/// Hands what is worth remembering of the thread on the CPU to `keep`.
 #[inline(always)]
-pub(crate) fn describe() -> Thread {
+pub(crate) fn described(keep: impl FnOnce(&Thread)) {
     let leader = field::<u64>(layout!(task_group_leader)).unwrap_or(0) as *const u8;
     let start = peek(leader.wrapping_add(layout!(task_start_time) as usize)).unwrap_or(0);
     let (pid, tid) = visible_ids();
-    Thread {
-        leader: TaskId::new(current_tgid(), start),
-        pid,
-        tid,
-        comm: bpf_get_current_comm().unwrap_or_default(),
+    let mut thread = MaybeUninit::<Thread>::uninit();
+    let place = thread.as_mut_ptr();
+    // SAFETY: each field is written once, at its own place.
+    unsafe {
+        (&raw mut (*place).leader).write(TaskId::new(current_tgid(), start));
+        (&raw mut (*place).pid).write(pid);
+        (&raw mut (*place).tid).write(tid);
     }
+    // SAFETY: the place of a field.
+    name(unsafe { &raw mut (*place).comm });
+    // SAFETY: all four fields are written.
+    keep(unsafe { thread.assume_init_ref() });
+}
+
+/// Writes the name of the thread on the CPU. By the helper itself: aya's wrapper zeroes the bytes first,
+/// which becomes a call of `memset`, a loop.
+#[inline(always)]
+pub(crate) fn name(place: *mut [u8; 16]) {
+    // SAFETY: the helper writes 16 bytes, zeros where it fails.
+    unsafe { bpf_get_current_comm(place.cast(), size_of::<[u8; 16]>() as u32) };
 }
 
 /// Process and thread id in zc's PID namespace; 0 where the thread is not in there.

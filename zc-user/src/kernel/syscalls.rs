@@ -40,6 +40,12 @@ pub fn returns_bytes(number: usize) -> bool {
     )
 }
 
+/// Whether system call `number` passes pages by reference where it can: through a pipe of its own, one
+/// call after the other.
+pub fn splices(number: usize) -> bool {
+    matches!(Sysno::new(number), Some(Sysno::splice | Sysno::vmsplice | Sysno::sendfile))
+}
+
 /// Where each system call names what its bytes come from and go to, by number (the calls' own pages in
 /// section 2 of the manual). Both ends are nothing for a call that moves no payload.
 pub fn operands() -> [u8; SYSCALL_SLOTS] {

@@ -17,12 +17,29 @@ pub struct Loss {
     pub unfollowed_children: u64,
     /// Sockets whose owner was forgotten: another took its place in the table.
     pub forgotten_owners: u64,
+    /// Counts that the breakdown by thread had no room for.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unlisted_counts: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Loss {
     /// Nothing was lost.
     pub fn is_none(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Why counts of this BPF program may be missing.
+    pub fn of_program(&self, program: &str) -> Option<String> {
+        if self.untold {
+            return Some("this kernel does not tell how many counts were lost".to_owned());
+        }
+        let misses = self.recursion_misses.get(program)?;
+        Some(format!("{misses} counts of {program} were lost to nested probes"))
     }
 
     /// Programs were skipped and nothing else happened: the same run may well lose nothing.
@@ -40,6 +57,7 @@ impl Loss {
         }
         self.unfollowed_children += other.unfollowed_children;
         self.forgotten_owners += other.forgotten_owners;
+        self.unlisted_counts += other.unlisted_counts;
         self
     }
 
@@ -62,6 +80,12 @@ impl Loss {
             reasons.push(format!(
                 "the owners of {} sockets were forgotten: too many sockets for the table",
                 self.forgotten_owners
+            ));
+        }
+        if self.unlisted_counts > 0 {
+            reasons.push(format!(
+                "{} counts are missing by thread, which the sums of all have: the table is full",
+                self.unlisted_counts
             ));
         }
         reasons

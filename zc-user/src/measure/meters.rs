@@ -44,7 +44,7 @@ pub struct BlockIo {
 
 impl Meters {
     /// From the values of [`zc_common::Counters::events`].
-    pub(super) fn from_events(value: impl Fn(usize) -> u64) -> Self {
+    pub(crate) fn from_events(value: impl Fn(usize) -> u64) -> Self {
         let event = |event: Event| value(event as usize);
         Self {
             interrupts: Interrupt::ALL.map(|kind| ByMode {

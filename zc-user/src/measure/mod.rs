@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, anyhow};
 use aya::maps::{Array, PerCpuArray};
+use serde::Serialize;
 use zc_common::{Counters, Event, Group, IterClass, PID_SLOTS, Site, Tally};
 
 use crate::{
@@ -50,7 +51,7 @@ pub struct Sample {
 }
 
 /// The life of the tasks of a group.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Tasks {
     /// Processes and threads that a task of the group started.
     pub forks: u64,

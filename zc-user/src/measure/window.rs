@@ -61,6 +61,7 @@ impl session::Window for Window<'_> {
             recursion_misses: misses.since(&self.misses),
             unfollowed_children: sum(|sample| sample.unfollowed),
             forgotten_owners: sum(|sample| sample.forgotten_owners),
+            unlisted_counts: sum(|sample| sample.unlisted),
         };
         self.counted = Some(Counted { samples, loss });
         Ok(())

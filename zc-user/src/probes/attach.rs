@@ -192,7 +192,7 @@ fn learn_registers(ebpf: &mut Ebpf) -> Result<(), AttachError> {
     const LEARN: &str = "learn_registers";
     let refused = |reason| AttachError::Essential { kind: "program", name: LEARN, reason };
     tracepoints::attach_raw(ebpf, LEARN, tracepoints::TYPED).map_err(refused)?;
-    rustix::process::getppid();
+    let _parent = rustix::process::getppid();
     with_program(ebpf, LEARN, RawTracePoint::unload).map_err(refused)
 }
 

@@ -141,6 +141,7 @@ fn offsets(btf: &Btf) -> Result<Layout, BtfError> {
         vmf_orig_pte: btf.offset("vm_fault", "orig_pte")?,
         task_tgid: btf.offset("task_struct", "tgid")?,
         task_pid: btf.offset("task_struct", "pid")?,
+        task_start_time: btf.offset("task_struct", "start_time")?,
         follow: 1,
         udp_dequeue_params: btf.params("__skb_recv_udp")?.unwrap_or(0),
         owner_slots: OWNER_SLOTS,
@@ -186,7 +187,6 @@ fn iterators(btf: &Btf, layout: &mut Layout) -> Result<bool, BtfError> {
 /// # Errors
 /// [`BtfError::Missing`] when the kernel lacks a field that it reads.
 fn breakdown(btf: &Btf, layout: &mut Layout) -> Result<(), BtfError> {
-    layout.task_start_time = btf.offset("task_struct", "start_time")?;
     layout.task_group_leader = btf.offset("task_struct", "group_leader")?;
     layout.task_stack = btf.offset("task_struct", "stack")?;
     layout.task_files = btf.offset("task_struct", "files")?;

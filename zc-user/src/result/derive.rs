@@ -265,7 +265,10 @@ fn unusable(run: &Sample, empty: &Sample, loss: &Loss) -> Option<Unobserved> {
 }
 
 /// Bytes at the sites whose effect is `wanted`.
-fn sum_of(sites: &BTreeMap<(Site, IterClass), Tally>, wanted: impl Fn(Effect) -> bool) -> u64 {
+pub(super) fn sum_of(
+    sites: &BTreeMap<(Site, IterClass), Tally>,
+    wanted: impl Fn(Effect) -> bool,
+) -> u64 {
     sites
         .iter()
         .filter(|((site, class), _)| wanted((entry(*site).effect)(*class)))
@@ -333,7 +336,7 @@ pub fn site_statuses(statuses: &[Status]) -> Vec<SiteStatus> {
         .collect()
 }
 
-fn site_reports<'a>(
+pub(super) fn site_reports<'a>(
     sites: impl Iterator<Item = (&'a (Site, IterClass), &'a Tally)>,
     statuses: &[Status],
 ) -> Vec<SiteReport> {

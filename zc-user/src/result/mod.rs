@@ -16,6 +16,7 @@ use crate::{
 pub mod audit;
 pub mod derive;
 pub mod meters;
+pub mod trace;
 
 use meters::{Devices, MeterStatus, Switches};
 

@@ -96,12 +96,10 @@ impl Options<'_> {
         }
     }
 
-    /// The tracepoints that only this choice of processes needs.
+    /// The tracepoints that only these options need.
     pub(super) fn tracepoints(&self) -> &'static [&'static str] {
-        match self.whom {
-            Whom::Named(_) => &["task_rename"],
-            _ => &[],
-        }
+        let named = matches!(self.whom, Whom::Named(_)) || self.breakdown.is_some();
+        if named { &["task_rename"] } else { &[] }
     }
 }
 

@@ -1,0 +1,196 @@
+//! What each thread did, call by call and between which kinds of file, adds up to what all did.
+
+use std::{
+    fs::{self, File},
+    io::{Read, Write},
+    net::{TcpListener, TcpStream, UdpSocket},
+    os::unix::net::UnixStream,
+    process::id,
+    thread,
+};
+
+use rustix::{fs::sendfile, io::pread, pipe::pipe};
+use zc::{
+    measure::{Engine, Loss},
+    probes::attach::{Breakdown, Options, Probes},
+    result::trace::{self, Flow, TraceReport},
+};
+use zc_common::Group;
+
+use crate::support::{nothing_left_behind, scratch};
+
+const OWN: Group = Group::FIRST;
+
+/// Counts what `work` does in this process.
+fn count(options: &Options<'_>, work: impl FnOnce()) -> TraceReport {
+    let mut engine = Engine::new(Probes::attach_with(options).unwrap());
+    let before = engine.breakdown().unwrap();
+    let misses = engine.probes().recursion_misses().unwrap();
+    engine.watch(id(), OWN).unwrap();
+    engine.arm(&[OWN, Group::MACHINE]).unwrap();
+    work();
+    let counted = engine.disarm().unwrap();
+    let breakdown = engine.breakdown().unwrap().since(&before);
+    let probes = engine.probes();
+    let loss = Loss {
+        recursion_misses: probes.recursion_misses().unwrap().since(&misses),
+        unlisted_counts: counted[&OWN].unlisted,
+        ..Loss::default()
+    };
+    let report = trace::report(&trace::Input {
+        run: trace::Run::default(),
+        total: &counted[&OWN],
+        machine: &counted[&Group::MACHINE],
+        breakdown: &breakdown,
+        loss: &loss,
+        statuses: &probes.sites,
+        meters: &probes.meters,
+        live: false,
+        threads: true,
+    });
+    drop(engine);
+    nothing_left_behind();
+    report
+}
+
+fn with_room() -> Options<'static> {
+    Options { breakdown: Some(Breakdown { cells: 4096, threads: 64 }), ..Options::default() }
+}
+
+/// The one flow of `call` between these.
+fn flow<'a>(report: &'a TraceReport, call: &str, source: &str, sink: &str) -> &'a Flow {
+    let mut flows = report
+        .flows
+        .iter()
+        .filter(|flow| (flow.call.as_str(), flow.source, flow.sink) == (call, source, sink));
+    let flow = flows.next().unwrap_or_else(|| panic!("no {call} {source} {sink}: {report:#?}"));
+    assert!(flows.next().is_none());
+    flow
+}
+
+fn connection() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (near, listener.accept().unwrap().0)
+}
+
+#[test]
+fn flows_know_both_ends_of_a_call_and_their_copies() {
+    let folder = scratch();
+    let path = folder.path().join("file");
+    fs::write(&path, vec![1; 50_000]).unwrap();
+    let file = File::open(&path).unwrap();
+    let mut zero = File::open("/dev/zero").unwrap();
+    let (mut near, mut far) = connection();
+    let (mut left, mut right) = UnixStream::pair().unwrap();
+    let (reader, writer) = pipe().unwrap();
+    let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = datagrams.local_addr().unwrap();
+    let mut buffer = vec![0; 60_000];
+    let report = count(&with_room(), || {
+        pread(&file, &mut buffer[..40_000], 0).unwrap();
+        assert_eq!(sendfile(&near, &file, Some(&mut 0), 30_000).unwrap(), 30_000);
+        far.read_exact(&mut buffer[..30_000]).unwrap();
+        near.write_all(&buffer[..20_000]).unwrap();
+        far.read_exact(&mut buffer[..20_000]).unwrap();
+        left.write_all(&buffer[..10_000]).unwrap();
+        right.read_exact(&mut buffer[..10_000]).unwrap();
+        rustix::io::write(&writer, &buffer[..5_000]).unwrap();
+        rustix::io::read(&reader, &mut buffer[..5_000]).unwrap();
+        datagrams.send_to(&buffer[..700], address).unwrap();
+        datagrams.recv(&mut buffer).unwrap();
+        zero.read_exact(&mut buffer[..300]).unwrap();
+    });
+    assert!(report.complete, "{:?}", report.completeness.problems);
+    for (call, source, sink, bytes, copies) in [
+        ("pread64", "regular file", "memory", 40_000, 1),
+        ("sendfile", "regular file", "TCP", 30_000, 0),
+        ("sendto", "memory", "TCP", 20_000, 1),
+        ("recvfrom", "TCP", "memory", 50_000, 1),
+        ("sendto", "memory", "unix socket", 10_000, 1),
+        ("recvfrom", "unix socket", "memory", 10_000, 1),
+        ("write", "memory", "pipe", 5_000, 1),
+        ("read", "pipe", "memory", 5_000, 1),
+        ("sendto", "memory", "UDP", 700, 1),
+        ("recvfrom", "UDP", "memory", 700, 1),
+        ("read", "character device", "memory", 300, 0),
+    ] {
+        let (call, call_too) = match call {
+            // What the standard library calls on a socket is its own business.
+            "sendto" => ("sendto", "write"),
+            "recvfrom" => ("recvfrom", "read"),
+            call => (call, call),
+        };
+        let of = |name| {
+            report
+                .flows
+                .iter()
+                .find(|flow| (flow.call.as_str(), flow.source, flow.sink) == (name, source, sink))
+        };
+        let flow = of(call).or_else(|| of(call_too));
+        let flow = flow.unwrap_or_else(|| panic!("no {call} {source} {sink}: {report:#?}"));
+        assert_eq!(flow.bytes, Some(bytes), "{flow:?}");
+        let copied: Option<u64> =
+            [flow.copied.user_to_kernel, flow.copied.kernel_to_user, flow.copied.kernel_to_kernel]
+                .into_iter()
+                .sum();
+        assert_eq!(copied, Some(copies * bytes), "{flow:?}");
+    }
+    let sendfile = flow(&report, "sendfile", "regular file", "TCP");
+    assert_eq!(sendfile.verdict.to_string(), "zero-copy");
+    assert_eq!(report.processes.len(), 1);
+    assert_eq!(report.processes[0].pid, Some(id()));
+}
+
+#[test]
+fn threads_are_told_apart_and_their_sums_are_the_process() {
+    const THREADS: u64 = 4;
+    let folder = scratch();
+    let path = folder.path().join("file");
+    fs::write(&path, vec![1; 10_000]).unwrap();
+    let file = File::open(&path).unwrap();
+    let report = count(&with_room(), || {
+        thread::scope(|scope| {
+            for n in 1..=THREADS {
+                let file = &file;
+                let read = move || {
+                    for _ in 0..n {
+                        pread(file, &mut [0; 1000], 0).unwrap();
+                    }
+                };
+                thread::Builder::new()
+                    .name(format!("reader {n}"))
+                    .spawn_scoped(scope, read)
+                    .unwrap();
+            }
+        });
+    });
+    let process = &report.processes[0];
+    for n in 1..=THREADS {
+        let name = format!("reader {n}");
+        let thread = process.threads.iter().find(|thread| thread.name == name).unwrap();
+        let read = thread.flows.iter().find(|flow| flow.call == "pread64").unwrap();
+        assert_eq!((read.calls, read.bytes), (n, Some(n * 1000)));
+    }
+    let all = process.flows.iter().find(|flow| flow.call == "pread64").unwrap();
+    assert_eq!(all.bytes, Some(10_000));
+}
+
+#[test]
+fn what_a_full_table_has_no_room_for_is_known_to_be_missing() {
+    let options =
+        Options { breakdown: Some(Breakdown { cells: 3, threads: 64 }), ..Options::default() };
+    let folder = scratch();
+    let path = folder.path().join("file");
+    fs::write(&path, vec![1; 1000]).unwrap();
+    let report = count(&options, || {
+        let file = File::open(&path).unwrap();
+        pread(&file, &mut [0; 1000], 0).unwrap();
+        drop(file);
+        fs::metadata(&path).unwrap();
+    });
+    assert!(!report.complete);
+    assert!(report.completeness.lost.unlisted_counts > 0);
+    let problems = report.completeness.problems.join("; ");
+    assert!(problems.contains("missing by thread"), "{problems}");
+}

@@ -1,0 +1,128 @@
+//! From raw samples of a trace to its report.
+
+use serde::Serialize;
+
+use super::{
+    Completeness, Omitted, SCHEMA, TraceReport, flows,
+    part::{self, Part, View},
+    processes::processes,
+};
+use crate::{
+    kernel::facts::Kernel,
+    measure::{Breakdown, Loss, Sample},
+    probes::attach::Status,
+    result::{Tier, derive as sites, meters},
+};
+
+/// What a trace was of.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Run {
+    /// Whom, in words. A command's words are its user's: escape them before you show them.
+    pub target: String,
+    /// How long was counted, in seconds.
+    pub elapsed_seconds: f64,
+    /// Which interval of the run this is, from 1; absent for the whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval: Option<u64>,
+    /// Why it ended; absent while it goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended: Option<String>,
+    /// The command's exit status, 128 and the signal's number if one ended it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_status: Option<i32>,
+}
+
+/// Everything that a report comes from.
+pub struct Input<'a> {
+    /// Of what.
+    pub run: Run,
+    /// All traced processes: the counters that have room for everything.
+    pub total: &'a Sample,
+    /// Nobody in particular.
+    pub machine: &'a Sample,
+    /// By thread.
+    pub breakdown: &'a Breakdown,
+    /// Counts lost meanwhile.
+    pub loss: &'a Loss,
+    /// By [`zc_common::Site`].
+    pub statuses: &'a [Status],
+    /// By row of the meters' table.
+    pub meters: &'a [Status],
+    /// Whether the breakdown was read while counting went on: then it need not add up.
+    pub live: bool,
+    /// Report each thread.
+    pub threads: bool,
+}
+
+/// Derives the report.
+pub fn report(input: &Input<'_>) -> TraceReport {
+    let view = View::new(input.statuses, input.meters, input.loss);
+    let part = Part::of(input.breakdown.cells.iter());
+    let flows = flows::flows(&part, &view);
+    let kernel = Kernel::running();
+    let problems = problems(input, &part);
+    let machine =
+        meters::Input { counted: &input.machine.meters, statuses: input.meters, loss: input.loss };
+    let mut total = part.totals(&view, &flows);
+    let processes = processes(input.breakdown, &view, input.threads);
+    // Each process has pipes and files of its own.
+    let moved = processes.iter().map(|process| process.totals.moved_bytes).sum::<Option<u64>>();
+    total.set_moved(moved, &flows);
+    TraceReport {
+        schema: SCHEMA,
+        zc: env!("CARGO_PKG_VERSION"),
+        kernel: kernel.release,
+        architecture: kernel.architecture,
+        tier: tier(input.statuses),
+        run: input.run.clone(),
+        complete: problems.is_empty(),
+        completeness: Completeness {
+            sites: sites::site_statuses(input.statuses),
+            meters: meters::statuses(input.meters),
+            unmetered: meters::unmetered(input.meters),
+            lost: input.loss.clone(),
+            uncovered: flows::uncovered(&flows),
+            problems,
+        },
+        total,
+        syscalls: part.calls(&view),
+        sites: part::reports(&part.sites(), &view),
+        flows,
+        processes,
+        devices: meters::devices(&machine),
+        omitted: Omitted::default(),
+    }
+}
+
+/// What was used to observe: no site but the tracepoint's leaves the boundary.
+fn tier(statuses: &[Status]) -> Tier {
+    let functions = &statuses[..zc_common::Site::DatagramTracepoint as usize];
+    if functions.iter().any(|status| matches!(status, Status::Attached { .. })) {
+        Tier::Sites
+    } else {
+        Tier::Boundary
+    }
+}
+
+/// What was lost, and what does not add up.
+fn problems(input: &Input<'_>, part: &Part) -> Vec<String> {
+    let mut problems = input.loss.reasons();
+    if input.live || !input.loss.is_none() {
+        return problems;
+    }
+    let (listed, all) = (part.returns(), input.total.syscall_count());
+    if listed != all {
+        problems.push(format!("{all} system calls were counted, {listed} of them by thread"));
+    }
+    let sites = part.sites();
+    for (key, all) in &input.total.sites {
+        let listed = sites.get(key).copied().unwrap_or_default();
+        if listed != *all {
+            problems.push(format!(
+                "{} bytes passed {:?}, {} of them are listed by thread",
+                all.bytes, key.0, listed.bytes
+            ));
+        }
+    }
+    problems
+}

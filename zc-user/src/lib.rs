@@ -9,6 +9,7 @@ pub mod expect;
 pub mod kernel;
 pub mod lab;
 pub mod measure;
+mod nearest;
 pub mod probes;
 pub mod report;
 pub mod result;

@@ -3,12 +3,14 @@
 //!
 //! A library so that the integration tests can drive the engine itself; people use the program.
 
+pub mod check;
 pub mod cli;
 pub mod doctor;
 pub mod expect;
 pub mod kernel;
 pub mod lab;
 pub mod measure;
+mod nearest;
 pub mod probes;
 pub mod report;
 pub mod result;

@@ -8,6 +8,11 @@ pub fn name(number: usize) -> String {
     Sysno::new(number).map_or_else(|| format!("#{number}"), |known| known.name().into())
 }
 
+/// Every name of a system call on this architecture.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    Sysno::iter().map(|call| call.name())
+}
+
 /// Whether a positive return value is a number of payload bytes moved. Others return descriptors,
 /// addresses or process ids, which must not be added up.
 pub fn returns_bytes(number: usize) -> bool {

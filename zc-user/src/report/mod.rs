@@ -1,6 +1,7 @@
 //! Views of results. They compute nothing.
 
 mod audit;
+pub mod check;
 pub mod doctor;
 pub mod lab;
 mod meters;

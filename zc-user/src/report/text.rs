@@ -81,7 +81,22 @@ pub fn verdict(verdict: Verdict) -> Cell {
         Verdict::NotObserved => Color::Yellow,
         Verdict::Refuted => Color::Red,
     };
-    Cell::new(verdict).fg(colour).add_attribute(Attribute::Bold)
+    word(verdict, colour)
+}
+
+/// A word that matters, in a colour.
+pub fn word(text: impl ToString, colour: Color) -> Cell {
+    Cell::new(text).fg(colour).add_attribute(Attribute::Bold)
+}
+
+/// A cell's text in the middle of a line instead of a table.
+pub fn inline(cell: Cell, colour: bool) -> String {
+    let mut alone = table(colour);
+    alone.set_content_arrangement(ContentArrangement::Disabled).add_row(vec![cell]);
+    for column in alone.column_iter_mut() {
+        column.set_padding((0, 0));
+    }
+    alone.to_string()
 }
 
 /// A heading cell.
@@ -129,6 +144,13 @@ mod tests {
     fn escape_sequences_do_not_reach_the_terminal() {
         assert_eq!(harmless("a\x1b[31mb\n"), "a\\u{1b}[31mb\\u{a}");
         assert_eq!(harmless("grüße"), "grüße");
+    }
+
+    #[test]
+    fn a_word_in_a_line_is_coloured_without_space_around_it() {
+        let cell = || word("no", Color::Red);
+        assert_eq!(inline(cell(), false), "no");
+        assert_eq!(inline(cell(), true), "\x1b[38;5;9m\x1b[1mno\x1b[0m");
     }
 
     #[test]

@@ -117,12 +117,7 @@ pub fn style(name: &str) -> Option<&'static Style> {
 
 /// The style names nearest to a misspelt one, best first; empty when none is near.
 pub fn nearest(name: &str) -> Option<&'static str> {
-    STYLES
-        .iter()
-        .map(|style| (strsim::jaro_winkler(name, style.name), style.name))
-        .filter(|(similarity, _)| *similarity > 0.7)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name)
+    crate::nearest::nearest(name, STYLES.iter().map(|style| style.name))
 }
 
 #[cfg(test)]

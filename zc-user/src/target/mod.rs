@@ -1,0 +1,8 @@
+//! What is watched: a command that zc starts, or processes that are there already.
+
+pub mod cgroup;
+pub mod find;
+pub mod processes;
+
+mod pidfd;
+mod stat;

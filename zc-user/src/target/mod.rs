@@ -3,6 +3,8 @@
 pub mod cgroup;
 pub mod find;
 pub mod processes;
+pub mod signals;
+pub mod started;
 
 mod pidfd;
 mod stat;

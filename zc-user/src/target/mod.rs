@@ -5,6 +5,7 @@ pub mod find;
 pub mod processes;
 pub mod signals;
 pub mod started;
+pub mod user;
 
 mod pidfd;
 mod stat;

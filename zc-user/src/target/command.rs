@@ -2,7 +2,8 @@
 //!
 //! The command's process is there from the start, as `zc worker exec` ([`super::exec`]): its id is
 //! known, and watched, before the command itself is executed in it. It has zc's standard streams,
-//! process group, terminal, folder, environment and limits, as if zc were not in between.
+//! process group, terminal, folder, environment and limits, as if zc were not in between. Only a
+//! standard stream that is closed is /dev/null to it: Rust's runtime opens that in its place.
 
 use std::{
     env,
@@ -301,5 +302,35 @@ fn describe(status: ExitStatus) -> String {
     match (status.signal(), status.code()) {
         (Some(signal), _) => format!("signal {signal}"),
         (None, code) => format!("exit status {}", code.unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_word_counts_and_silence_ends() {
+        let heard = |text: &str| {
+            let (mut report, mut say) = io::pipe().unwrap();
+            say.write_all(text.as_bytes()).unwrap();
+            drop(say);
+            hear(&mut report, Instant::now() + TIME_TO_START)
+        };
+        assert!(matches!(heard(""), Ok(Heard::Nothing)));
+        assert!(matches!(heard("\"ready\"\n"), Ok(Heard::Last(Said::Ready))));
+        assert!(matches!(heard("\"ready\"\n{\"exec\":2}\n"), Ok(Heard::Last(Said::Exec(2)))));
+        assert!(matches!(heard("{\"user\":1}\n"), Ok(Heard::Last(Said::User(1)))));
+        assert!(heard("\"read").is_err());
+    }
+
+    /// As where the command's file system does not answer.
+    #[test]
+    fn a_process_that_says_no_end_is_late() {
+        let (mut report, mut say) = io::pipe().unwrap();
+        say.write_all(b"\"ready\"\n").unwrap();
+        let soon = Instant::now() + Duration::from_millis(20);
+        assert!(matches!(hear(&mut report, soon), Ok(Heard::Late)));
+        assert!(matches!(hear(&mut report, soon), Ok(Heard::Late)), "also with the time over");
     }
 }

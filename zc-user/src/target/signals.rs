@@ -135,6 +135,10 @@ mod tests {
         let lost = async { Err::<(), _>(io::Error::other("lost")) };
         assert!(signals.ending(LONG, lost).await.is_err());
 
+        if signals.interrupt.is_none() || signals.terminate.is_none() {
+            eprintln!("skipped: whoever started this test ignores SIGINT or SIGTERM");
+            return;
+        }
         kill(Kind::TERM);
         assert_eq!(signals.ending(LONG, endless()).await.unwrap(), Ending::Terminated);
         kill(Kind::INT);

@@ -142,6 +142,9 @@ fn what_cannot_run_is_said() {
     let empty = Launch::start_with(Path::new(ZC), &line(&[], Credentials::default())).err();
     assert_eq!(empty.unwrap().to_string(), "no command to run");
     let nowhere = line(&["true"], Credentials::default());
+    // A program that is not zc.
+    let no_helper = Launch::start_with(Path::new("/bin/true"), &nowhere).err().unwrap();
+    assert_eq!(no_helper.to_string(), "true did not start: its process was ended by exit status 0");
     let no_zc = Launch::start_with(Path::new("/no/zc"), &nowhere).err().unwrap();
     assert!(matches!(no_zc, LaunchError::Process { .. }), "{no_zc:?}");
 }
@@ -171,10 +174,12 @@ fn dropped_later_it_goes_on() {
     launch.release().unwrap();
     let pid = launch.pid();
     drop(launch);
-    let comm = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap();
+    let comm = || fs::read_to_string(format!("/proc/{pid}/comm")).unwrap();
+    while comm() != "sleep\n" {
+        std::thread::yield_now();
+    }
     let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
     rustix::process::kill_process(pid, Signal::KILL).unwrap();
-    assert_eq!(comm, "sleep\n");
 }
 
 /// A zc that is killed while its command is at the gate.

@@ -120,7 +120,8 @@ impl Launch {
     /// inherit that.
     ///
     /// # Errors
-    /// [`LaunchError::Empty`] and [`LaunchError::Process`].
+    /// [`LaunchError::Empty`], [`Process`](LaunchError::Process), [`Ended`](LaunchError::Ended) and
+    /// [`Late`](LaunchError::Late).
     pub fn start(command: &CommandLine) -> Result<Self, LaunchError> {
         let own = env::current_exe()
             .map_err(|source| LaunchError::Process { command: name(&command.argv), source })?;
@@ -135,8 +136,19 @@ impl Launch {
         if command.argv.is_empty() {
             return Err(LaunchError::Empty);
         }
-        spawn(zc, command)
-            .map_err(|source| LaunchError::Process { command: name(&command.argv), source })
+        let mut launch = spawn(zc, command)
+            .map_err(|source| LaunchError::Process { command: name(&command.argv), source })?;
+        // The kernel lets a parent go on before it tells a tracer of the exec (`begin_new_exec`
+        // closes descriptors, `exec_binprm` has the tracepoint): that of zc's own program would
+        // pass for the command's.
+        let heard = match &mut launch.gate {
+            Some(gate) => hear(&mut gate.report, Until::Line, Instant::now() + TIME_TO_START),
+            None => Ok(Heard::Nothing),
+        };
+        match heard {
+            Ok(Heard::Last(Said::Waiting)) => Ok(launch),
+            heard => Err(launch.failed(heard)),
+        }
     }
 
     /// The id that the command has, and its process already.
@@ -144,7 +156,8 @@ impl Launch {
         self.child.id()
     }
 
-    /// Opens the gate and waits until the command is executed. A second call does nothing.
+    /// Opens the gate and waits until the command is executed. A second call does nothing. Tracers
+    /// of the exec, and readers of the process's name, may be told a moment later.
     ///
     /// Blocks for as long as the kernel takes to execute it: milliseconds, and a minute at most.
     ///
@@ -155,24 +168,34 @@ impl Launch {
         // Where nobody waits any more (EPIPE) the report is empty.
         let _ = open.write_all(&[1]);
         drop(open);
+        match hear(&mut report, Until::End, Instant::now() + TIME_TO_START) {
+            Ok(Heard::Last(Said::Ready)) => Ok(()),
+            heard => Err(self.failed(heard)),
+        }
+    }
+
+    /// Ends it because of what was heard of it.
+    fn failed(&mut self, heard: io::Result<Heard>) -> LaunchError {
         let command = self.command.clone();
-        let error = match hear(&mut report, Instant::now() + TIME_TO_START) {
-            Ok(Heard::Last(Said::Ready)) => return Ok(()),
+        let error = match heard {
             Ok(Heard::Last(Said::User(errno))) => {
                 LaunchError::User { command, user: self.user.clone(), why: Errno::from_raw(errno) }
             }
             Ok(Heard::Last(Said::Exec(errno))) => {
                 LaunchError::Exec { command, why: Errno::from_raw(errno) }
             }
-            Ok(Heard::Nothing) => match self.child.wait() {
-                Ok(status) => LaunchError::Ended { command, how: describe(status) },
-                Err(source) => LaunchError::Process { command, source },
-            },
+            // It closed its pipe by ending.
+            Ok(Heard::Nothing | Heard::Last(Said::Waiting | Said::Ready)) => {
+                match self.child.wait() {
+                    Ok(status) => LaunchError::Ended { command, how: describe(status) },
+                    Err(source) => LaunchError::Process { command, source },
+                }
+            }
             Ok(Heard::Late) => LaunchError::Late { command },
             Err(source) => LaunchError::Process { command, source },
         };
         self.end();
-        Err(error)
+        error
     }
 
     /// Waits until it has ended; its status. May be given up and called again.
@@ -238,8 +261,6 @@ fn spawn(zc: &Path, command: &CommandLine) -> io::Result<Launch> {
     };
     // SAFETY: two system calls between fork and exec; nothing is allocated.
     unsafe { process.pre_exec(inherit) };
-    // Comes back when zc's program is executed in the child: what is seen of an exec from here on
-    // is the command's.
     let mut child = process.spawn()?;
     let pidfd = match Pidfd::open(Pid::from_child(&child)) {
         Ok(pidfd) => pidfd,
@@ -268,10 +289,18 @@ enum Heard {
     Late,
 }
 
-/// Listens until the other end is closed: by the exec, or by the end of the process.
-fn hear(report: &mut PipeReader, deadline: Instant) -> io::Result<Heard> {
+/// How long to listen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// To the end of a line.
+    Line,
+    /// Until the other end is closed: by the exec, or by the end of the process.
+    End,
+}
+
+fn hear(report: &mut PipeReader, until: Until, deadline: Instant) -> io::Result<Heard> {
     let mut text = Vec::new();
-    loop {
+    while until == Until::End || !text.ends_with(b"\n") {
         let left = deadline.saturating_duration_since(Instant::now());
         let left = Timespec::try_from(left).map_err(io::Error::other)?;
         match poll(&mut [PollFd::new(report, PollFlags::IN)], Some(&left)) {
@@ -315,13 +344,17 @@ mod tests {
             let (mut report, mut say) = io::pipe().unwrap();
             say.write_all(text.as_bytes()).unwrap();
             drop(say);
-            hear(&mut report, Instant::now() + TIME_TO_START)
+            hear(&mut report, Until::End, Instant::now() + TIME_TO_START)
         };
         assert!(matches!(heard(""), Ok(Heard::Nothing)));
         assert!(matches!(heard("\"ready\"\n"), Ok(Heard::Last(Said::Ready))));
         assert!(matches!(heard("\"ready\"\n{\"exec\":2}\n"), Ok(Heard::Last(Said::Exec(2)))));
         assert!(matches!(heard("{\"user\":1}\n"), Ok(Heard::Last(Said::User(1)))));
         assert!(heard("\"read").is_err());
+        let (mut report, mut say) = io::pipe().unwrap();
+        say.write_all(b"\"waiting\"\n").unwrap();
+        let line = hear(&mut report, Until::Line, Instant::now() + TIME_TO_START);
+        assert!(matches!(line, Ok(Heard::Last(Said::Waiting))), "though it is still open");
     }
 
     /// As where the command's file system does not answer.
@@ -330,7 +363,10 @@ mod tests {
         let (mut report, mut say) = io::pipe().unwrap();
         say.write_all(b"\"ready\"\n").unwrap();
         let soon = Instant::now() + Duration::from_millis(20);
-        assert!(matches!(hear(&mut report, soon), Ok(Heard::Late)));
-        assert!(matches!(hear(&mut report, soon), Ok(Heard::Late)), "also with the time over");
+        assert!(matches!(hear(&mut report, Until::End, soon), Ok(Heard::Late)));
+        assert!(
+            matches!(hear(&mut report, Until::End, soon), Ok(Heard::Late)),
+            "also with the time over"
+        );
     }
 }

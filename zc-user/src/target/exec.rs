@@ -47,6 +47,8 @@ pub(super) struct Orders {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Said {
+    /// It is at the gate.
+    Waiting,
     /// It executes the command now.
     Ready,
     /// The kernel did not let it become that user, by this error number.
@@ -65,6 +67,7 @@ pub(crate) fn main(orders: &str, argv: &[OsString]) -> Result<()> {
     let (program, arguments) = argv.split_first().context("no command")?;
     let mut gate = File::from(inherited(orders.gate)?);
     let mut report = inherited(orders.report).map(File::from)?;
+    say(&mut report, Said::Waiting)?;
     gate.read_exact(&mut [0]).context("zc is gone")?;
     if let Err(error) = give_up_privileges(&orders) {
         return say(&mut report, Said::User(error.raw_os_error())).and(Err(error.into()));

@@ -130,7 +130,15 @@ mod tests {
         let program = folder.path().join(name);
         std::os::unix::fs::symlink("/bin/sleep", &program).unwrap();
         let mut child = Command::new(&program).arg("60").spawn().unwrap();
-        let found = by_comm(name.as_ref()).unwrap();
+        // `spawn` may come back a moment before the kernel renames the process.
+        let mut found = Vec::new();
+        for _ in 0..1000 {
+            found = by_comm(name.as_ref()).unwrap();
+            if !found.is_empty() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
         let other = by_comm("zc a)".as_ref()).unwrap();
         child.kill().unwrap();
         child.wait().unwrap();

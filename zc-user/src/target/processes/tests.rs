@@ -7,7 +7,12 @@ use std::{
 use super::*;
 
 fn sleeper() -> Child {
-    Command::new("sleep").arg("60").spawn().unwrap()
+    let child = Command::new("sleep").arg("60").spawn().unwrap();
+    // `spawn` may come back a moment before the kernel renames the process.
+    while Stat::read(child.id()).unwrap().comm != b"sleep" {
+        thread::yield_now();
+    }
+    child
 }
 
 fn end(child: &mut Child) {
@@ -43,7 +48,6 @@ fn a_process_is_held_under_its_name() {
     children.iter_mut().for_each(end);
     let held = held.unwrap();
     let seen: Vec<_> = held.iter().map(|process| (process.pid(), process.comm())).collect();
-    // Between fork and exec a child has its parent's name; `spawn` waits for the exec.
     assert_eq!(seen, [(ids[0], "sleep"), (ids[1], "sleep")]);
     assert_eq!(twice.unwrap_err().to_string(), format!("process {} is given twice", ids[0]));
 }

@@ -18,6 +18,7 @@ mod hold;
 mod kernel;
 mod killed;
 mod lab;
+mod launch;
 mod least_privilege;
 mod losses;
 mod mapping;

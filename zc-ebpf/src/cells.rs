@@ -3,7 +3,10 @@
 //! Beside the counters of the whole group, which have room for everything, in a table that may be
 //! full: then the breakdown lacks something, is known to, and the group's sums do not.
 
-use aya_ebpf::{bindings::BPF_NOEXIST, macros::map, maps::HashMap};
+use aya_ebpf::{
+    bindings::BPF_NOEXIST, helpers::generated::bpf_probe_read_kernel_str, macros::map,
+    maps::HashMap,
+};
 use zc_common::{Cell, Event, Group, Site, Tally, TaskId, Thread};
 
 use crate::{

@@ -14,4 +14,5 @@ mod nearest;
 pub mod probes;
 pub mod report;
 pub mod result;
+pub mod target;
 pub mod transfer;

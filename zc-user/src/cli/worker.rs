@@ -1,12 +1,16 @@
-//! `zc worker`: what `zc lab` starts for each side, and what `cargo xtask bench` measures.
+//! `zc worker`: what `zc lab` starts for each side, what becomes the command of `zc trace`, and what
+//! `cargo xtask bench` measures.
 
-use std::net::SocketAddr;
+use std::{ffi::OsString, net::SocketAddr};
 
 use anyhow::{Context, Result};
 use clap::Subcommand;
 
 use super::hold;
-use crate::transfer::{self, worker};
+use crate::{
+    target::exec,
+    transfer::{self, worker},
+};
 
 /// Which side.
 #[derive(Debug, Subcommand)]
@@ -29,6 +33,15 @@ pub(super) enum Role {
         port: u16,
         #[command(flatten)]
         common: Common,
+    },
+    /// Waits at a gate and becomes a command
+    Exec {
+        /// Which gate, and as whom
+        #[arg(long)]
+        orders: String,
+        /// The command
+        #[arg(last = true, required = true)]
+        argv: Vec<OsString>,
     },
     /// Counts a process and its children until stdin ends
     Hold {
@@ -65,6 +78,7 @@ pub(super) fn main(role: &Role) -> Result<()> {
         Role::Receiver { port, common } => {
             worker::run(common.parent, || worker::receive_all(*port, common.chunk, &common.runs))
         }
+        Role::Exec { orders, argv } => exec::main(orders, argv),
         Role::Hold { pid, audit } => hold::main(*pid, *audit),
     }
 }

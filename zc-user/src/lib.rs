@@ -15,4 +15,5 @@ pub mod probes;
 pub mod report;
 pub mod result;
 pub mod target;
+pub mod trace;
 pub mod transfer;

@@ -125,7 +125,7 @@ fn parse_style(name: &str) -> Result<&'static Style, String> {
     })
 }
 
-fn parse_bytes(text: &str) -> Result<u64, String> {
+pub(super) fn parse_bytes(text: &str) -> Result<u64, String> {
     parse_size::Config::new()
         .with_binary()
         .parse_size(text)

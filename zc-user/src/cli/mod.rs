@@ -6,29 +6,42 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 
 use crate::report::text::{harmless, one_line};
 
+mod check;
 mod doctor;
 mod hold;
 mod lab;
+mod target;
+mod trace;
 mod worker;
 
 /// Exit statuses, the same for every subcommand. `--help` documents them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// Everything holds.
-    Holds = 0,
+    Holds,
     /// Something was refuted.
-    Refuted = 1,
+    Refuted,
     /// Nothing, or not all, could be observed.
-    Unobserved = 2,
+    Unobserved,
     /// The command line asks for something that cannot be (`EX_USAGE`, sysexits.h).
-    Usage = 64,
+    Usage,
     /// SIGINT or SIGTERM.
-    Interrupted = 130,
+    Interrupted,
+    /// That of a traced command.
+    Command(i32),
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
+        Self::from(match exit {
+            Exit::Holds => 0,
+            Exit::Refuted => 1,
+            Exit::Unobserved => 2,
+            Exit::Usage => 64,
+            Exit::Interrupted => 130,
+            // A status has eight bits.
+            Exit::Command(status) => u8::try_from(status & 0xff).unwrap_or(u8::MAX),
+        })
     }
 }
 
@@ -78,6 +91,8 @@ Exit status:
 #[derive(Debug, Subcommand)]
 enum Command {
     Lab(lab::Args),
+    Trace(trace::Args),
+    Check(check::Args),
     Doctor(doctor::Args),
     /// One side of a transfer; `zc lab` starts it
     #[command(subcommand, hide = true)]
@@ -116,6 +131,8 @@ pub fn main() -> ExitCode {
     };
     let outcome = match cli.command {
         Command::Lab(args) => lab::main(&args),
+        Command::Trace(args) => trace::main(&args),
+        Command::Check(args) => check::main(&args),
         Command::Doctor(args) => doctor::main(&args),
         // A worker's failure goes to its parent, which says it once.
         Command::Worker(role) => {

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use aya::maps::{Array, HashMap, MapData};
 use zc_common::{Cell, Group, Tally, TaskId, Thread};
 
-use super::Engine;
+use super::{Engine, since};
 
 /// The sections of the kernel half that user space writes to and reads from.
 const PENDING: &str = ".data.pending";
@@ -28,12 +28,7 @@ impl Breakdown {
     /// What came after `before`. Counters only grow, and no thread goes.
     #[must_use]
     pub fn since(&self, before: &Self) -> Self {
-        let cells = self.cells.iter().filter_map(|(cell, tally)| {
-            let before = before.cells.get(cell).copied().unwrap_or_default();
-            let new = *tally - before;
-            (new != Tally::default()).then_some((*cell, new))
-        });
-        Self { cells: cells.collect(), threads: self.threads.clone() }
+        Self { cells: since(&self.cells, &before.cells), threads: self.threads.clone() }
     }
 }
 

@@ -43,6 +43,29 @@ pub struct BlockIo {
 }
 
 impl Meters {
+    /// What came after `before`.
+    pub(super) fn since(&self, before: &Self) -> Self {
+        let mut interrupts = self.interrupts;
+        for (now, before) in interrupts.iter_mut().zip(before.interrupts) {
+            now.user -= before.user;
+            now.kernel -= before.kernel;
+        }
+        let (switches, block) = (self.context_switches, self.block_io);
+        Self {
+            interrupts,
+            context_switches: ContextSwitches {
+                voluntary: switches.voluntary - before.context_switches.voluntary,
+                involuntary: switches.involuntary - before.context_switches.involuntary,
+            },
+            block_io: BlockIo {
+                read_bytes: block.read_bytes - before.block_io.read_bytes,
+                written_bytes: block.written_bytes - before.block_io.written_bytes,
+            },
+            // Less what was refused, which may be told after the interval's edge.
+            network_bytes: self.network_bytes.saturating_sub(before.network_bytes),
+        }
+    }
+
     /// From the values of [`zc_common::Counters::events`].
     pub(crate) fn from_events(value: impl Fn(usize) -> u64) -> Self {
         let event = |event: Event| value(event as usize);

@@ -62,6 +62,26 @@ pub struct Tasks {
 }
 
 impl Sample {
+    /// What came after `before`. Counters only grow.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        Self {
+            syscalls: since(&self.syscalls, &before.syscalls),
+            sites: since(&self.sites, &before.sites),
+            faults_user: self.faults_user - before.faults_user,
+            faults_kernel: self.faults_kernel - before.faults_kernel,
+            tasks: Tasks {
+                forks: self.tasks.forks - before.tasks.forks,
+                execs: self.tasks.execs - before.tasks.execs,
+                exits: self.tasks.exits - before.tasks.exits,
+            },
+            unfollowed: self.unfollowed - before.unfollowed,
+            unlisted: self.unlisted - before.unlisted,
+            forgotten_owners: self.forgotten_owners - before.forgotten_owners,
+            meters: self.meters.since(&before.meters),
+        }
+    }
+
     /// Returns of system calls.
     pub fn syscall_count(&self) -> u64 {
         self.syscalls.values().map(|tally| tally.calls).sum()
@@ -171,6 +191,17 @@ impl Engine {
             .map(Snapshot)
             .context("cannot read the counters")
     }
+}
+
+/// The tallies that have grown, and by how much.
+fn since<K: Ord + Copy>(
+    after: &BTreeMap<K, Tally>,
+    before: &BTreeMap<K, Tally>,
+) -> BTreeMap<K, Tally> {
+    let grown = after
+        .iter()
+        .map(|(key, tally)| (*key, *tally - before.get(key).copied().unwrap_or_default()));
+    grown.filter(|(_, tally)| *tally != Tally::default()).collect()
 }
 
 fn add(sum: &mut Counters, cpu: &Counters) {

@@ -114,10 +114,11 @@ impl Probes {
         }
         tracepoints::attach(&mut ebpf, btf, options.tracepoints())?;
         let mut sites = attach_sites(&mut ebpf, btf, &resolved, options);
-        if !sites.iter().any(|status| matches!(status, Status::Attached { .. })) {
+        let bare = !sites.iter().any(|status| matches!(status, Status::Attached { .. }));
+        if bare {
             attach_instead(&mut ebpf, &mut sites);
         }
-        let meters = meters::attach(&mut ebpf, btf, &resolved.meters, options.boundary);
+        let meters = meters::attach(&mut ebpf, btf, &resolved.meters, bare);
         let log = KernelLog::open(&mut ebpf);
         let Resolved { functions, skips_nested, page_leaves_copy, .. } = resolved;
         Ok(Self { ebpf, sites, meters, functions, skips_nested, page_leaves_copy, log })

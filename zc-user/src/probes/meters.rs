@@ -303,13 +303,13 @@ fn network(btf: &Btf, layout: &mut Layout) -> Result<(), BtfError> {
     Ok(())
 }
 
-/// Attaches every row for which `unavailable` has no reason not to; a status for each. In the boundary
-/// tier not those on functions.
+/// Attaches every row for which `unavailable` has no reason not to; a status for each. Where no site is
+/// attached, nobody knows whose a buffer is that goes to a network device.
 pub fn attach(
     ebpf: &mut Ebpf,
     btf: &AyaBtf,
     unavailable: &[Option<Status>],
-    boundary: bool,
+    no_sites: bool,
 ) -> Vec<Status> {
     METERS
         .iter()
@@ -317,8 +317,11 @@ pub fn attach(
         .map(|(row, status)| {
             status.clone().unwrap_or_else(|| {
                 let function = row.hook.name();
+                if no_sites && row.number == Number::Network {
+                    let reason = "no site tells whose a buffer is".to_owned();
+                    return Status::Refused { function, reason };
+                }
                 let attached = match row.hook {
-                    Hook::Entry(_) if boundary => return Status::Disabled,
                     Hook::Entry(_) => attach_at(ebpf, btf, row.program, function, At::Entry),
                     Hook::Typed(_) => attach_typed(ebpf, btf, row.program, function),
                     Hook::Raw(_) => attach_raw(ebpf, row.program, function),
@@ -347,8 +350,7 @@ pub fn measures(statuses: &[Status], number: Number) -> Result<(), String> {
             Status::Refused { function, reason } => {
                 return Err(format!("the kernel refused {function}: {reason}"));
             }
-            Status::Disabled => return Err(format!("{} was left out on request", row.hook.name())),
-            Status::Miscounts { .. } | Status::Unneeded => {
+            Status::Miscounts { .. } | Status::Disabled | Status::Unneeded => {
                 return Err(format!("{} is not relied on", row.program));
             }
         }

@@ -7,3 +7,4 @@ pub mod lab;
 mod meters;
 pub mod output;
 pub mod text;
+pub mod trace;

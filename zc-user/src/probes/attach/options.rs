@@ -70,10 +70,20 @@ pub struct Breakdown {
     pub threads: u32,
 }
 
+impl Breakdown {
+    /// Counts for each thread: most have a dozen, few a hundred, and they share the room.
+    pub const CELLS_A_THREAD: u32 = 16;
+
+    /// For so many threads.
+    pub const fn of(threads: u32) -> Self {
+        Self { cells: threads.saturating_mul(Self::CELLS_A_THREAD), threads }
+    }
+}
+
 impl Default for Breakdown {
-    /// For 10 000 processes with two dozen counts each.
+    /// For 16 384 threads.
     fn default() -> Self {
-        Self { cells: 1 << 18, threads: 1 << 15 }
+        Self::of(1 << 14)
     }
 }
 

@@ -1,5 +1,7 @@
 //! From raw samples of a trace to its report.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::{
@@ -8,6 +10,7 @@ use super::{
     processes::processes,
 };
 use crate::{
+    check::{Number, report::observed},
     kernel::facts::Kernel,
     measure::{Breakdown, Loss, Sample},
     probes::attach::Status,
@@ -68,7 +71,7 @@ pub fn report(input: &Input<'_>) -> TraceReport {
     // Each process has pipes and files of its own.
     let moved = processes.iter().map(|process| process.totals.moved_bytes).sum::<Option<u64>>();
     total.set_moved(moved, &flows);
-    TraceReport {
+    let mut report = TraceReport {
         schema: SCHEMA,
         zc: env!("CARGO_PKG_VERSION"),
         kernel: kernel.release,
@@ -81,6 +84,7 @@ pub fn report(input: &Input<'_>) -> TraceReport {
             meters: meters::statuses(input.meters),
             unmetered: meters::unmetered(input.meters),
             lost: input.loss.clone(),
+            unseen: view.all_unseen(),
             uncovered: flows::uncovered(&flows),
             problems,
         },
@@ -91,7 +95,18 @@ pub fn report(input: &Input<'_>) -> TraceReport {
         processes,
         devices: meters::devices(&machine),
         omitted: Omitted::default(),
-    }
+        quantities: BTreeMap::new(),
+    };
+    report.quantities = exact(&report);
+    report
+}
+
+/// The quantities that are the same whether what was not seen was copied or not.
+fn exact(report: &TraceReport) -> BTreeMap<String, Number> {
+    let mut exact = observed(&report.at_least());
+    let most = observed(&report.at_most());
+    exact.retain(|name, number| most.get(name) == Some(number));
+    exact
 }
 
 /// What was used to observe: no site but the tracepoint's leaves the boundary.

@@ -82,7 +82,7 @@ fn flow(
     if bytes.unwrap_or(0) == 0 && !payload {
         return None;
     }
-    let coverage = bytes.map(|bytes| coverage(syscalls::ends(slot) * bytes, &sites));
+    let coverage = bytes.map(|bytes| coverage(bytes, syscalls::ends(slot), &sites));
     let socket = is_socket(source) || is_socket(sink) || call == Cell::NETWORK_STACK;
     let seen = seen(coverage, socket, &sites, view);
     let copied = seen.as_ref().map_or(Copied::from_fn(|_| None), |copied| *copied);
@@ -111,9 +111,20 @@ fn reason(verdict: FlowVerdict, bytes: Option<u64>) -> Option<String> {
     })
 }
 
-fn coverage(returned: u64, sites: &Sites) -> Coverage {
-    let ends = sites.iter().filter(|((site, class), _)| (entry(*site).end)(*class) != End::Inner);
-    Coverage::new(returned, ends.map(|(_, tally)| tally.bytes).sum())
+/// A call that returned `bytes`, for each of the `ends` that it has in the kernel.
+fn coverage(bytes: u64, ends: u64, sites: &Sites) -> Coverage {
+    let sum = |by_reference: bool| -> u64 {
+        let of = sites.iter().filter(|((site, class), _)| {
+            let row = entry(*site);
+            let passed = (row.end)(*class) == End::Source && (row.effect)(*class) == Effect::Passed;
+            (row.end)(*class) != End::Inner && passed == by_reference
+        });
+        of.map(|(_, tally)| tally.bytes).sum()
+    };
+    // A socket may take less than was taken from the page cache for it (`splice_direct_to_actor`,
+    // fs/splice.c); the references are dropped, and nothing was copied.
+    let referred = if ends > 1 { sum(true).min(bytes) } else { sum(true) };
+    Coverage::new(ends * bytes, referred + sum(false))
 }
 
 /// The bytes copied in each direction that nothing kept from being seen; or why none is known.

@@ -2,21 +2,28 @@
 //!
 //! docs/trace-json.md documents it as JSON. A field that is `None` was not observed.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::{
     Copied, Coverage, PageFaults, SiteReport, SiteStatus, Tier,
     meters::{Devices, MeterStatus, Switches},
 };
-use crate::measure::{Loss, Tasks};
+use crate::{
+    check::Number,
+    measure::{Loss, Tasks},
+};
 
 mod derive;
 mod flows;
 mod part;
 mod processes;
+mod quantities;
 mod select;
 
 pub use derive::{Input, Run, report};
+pub use quantities::{Bound, blame};
 pub use select::{Selection, SortKey};
 
 /// Name and version of the JSON format. The number grows when a key changes its meaning or goes.
@@ -53,6 +60,8 @@ pub struct TraceReport {
     pub processes: Vec<ProcessReport>,
     /// What devices moved on nobody's account, for the whole machine.
     pub devices: Devices,
+    /// Every number that `zc check` knows by one name; a baseline for later runs.
+    pub quantities: BTreeMap<String, Number>,
     /// Rows that were asked to be left out.
     #[serde(skip_serializing_if = "Omitted::is_none")]
     pub omitted: Omitted,
@@ -88,6 +97,9 @@ pub struct Completeness {
     /// Why the result is not complete.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
+    /// Copies that no probe could count here, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unseen: Vec<String>,
     /// Calls whose bytes passed no known site, or not all of them: whether they were copied is not
     /// known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -134,10 +146,10 @@ pub struct Totals {
     /// System calls that returned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub syscalls: Option<u64>,
-    /// Crossings between user and kernel mode: by system calls, by page faults, by interrupts.
+    /// Crossings between user and kernel mode caused by system calls and page faults.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode_switches: Option<u64>,
-    /// By cause, with what else switched.
+    /// By cause, with interrupts, and with what else switched.
     #[serde(flatten)]
     pub switches: Switches,
     /// Page faults.

@@ -58,6 +58,20 @@ impl<'a> View<'a> {
         lacking.next().map(|(_, why)| why.as_str())
     }
 
+    /// Everything that was not counted, a line each: one where nothing could be.
+    pub(super) fn all_unseen(&self) -> Vec<String> {
+        let functions = &self.statuses[..Site::DatagramTracepoint as usize];
+        let mut lines: Vec<_> = self.unreliable.values().cloned().collect();
+        lines.dedup();
+        if !functions.iter().any(|status| matches!(status, Status::Attached { .. })) {
+            let first = lines.first().cloned().unwrap_or_default();
+            let rest =
+                "copies, but those to receivers of sockets: no kernel function can be probed";
+            return vec![format!("{rest} ({first}; zc doctor has the kernel's answers)")];
+        }
+        lines
+    }
+
     /// Why the returns of system calls may be missing.
     pub(super) fn unreturned(&self) -> Option<String> {
         self.loss.of_program("sys_exit").or_else(|| self.loss.of_program("raw_sys_exit"))
@@ -157,7 +171,7 @@ impl Part {
                 .then(|| derive::sum_of(&sites, |effect| matches!(effect, Effect::Aside(_)))),
             coverage: whole.then(|| coverage(flows)),
             syscalls: returns,
-            mode_switches: switches.mode_switches_by_cause.total,
+            mode_switches: returns.zip(faults).map(|(calls, faults)| 2 * (calls + faults)),
             switches,
             page_faults: PageFaults {
                 user: faults,

@@ -16,6 +16,9 @@ use crate::{
 #[map]
 static CALLS: Array<u64> = Array::with_max_entries(1, 0);
 
+/// Its number (arch/x86/entry/syscalls/syscall_64.tbl).
+const RT_SIGRETURN: i64 = 15;
+
 /// A system call and its ends.
 #[derive(Clone, Copy)]
 pub(crate) struct Call {
@@ -104,7 +107,9 @@ fn entered(registers: &Registers) -> Call {
     if registers.from_32_bit() {
         return Call::without_ends(Cell::COMPAT);
     }
-    let slot = syscall_slot(registers.orig_ax);
+    // Only returning from a signal's handler has none: it restores what the signal interrupted.
+    let number = if registers.orig_ax < 0 { RT_SIGRETURN } else { registers.orig_ax };
+    let slot = syscall_slot(number);
     let operands = layout!(operands[slot]);
     let number = slot as u16;
     if operands == 0 {

@@ -75,8 +75,7 @@ Exit status:
     0  everything holds
     1  something does not
     2  it could not be observed
-   64  the command line is wrong, or there is no such target
-  130  interrupted before anything was counted";
+   64  the command line is wrong, or there is no such target";
 
 /// Counts and answers.
 pub(super) fn main(args: &Args) -> Outcome {

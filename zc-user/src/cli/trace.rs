@@ -81,7 +81,6 @@ Exit status:
     0  counted, nothing was lost
     2  not observed, or incomplete
    64  the command line is wrong, or there is no such target
-  130  interrupted before anything was counted
 With --exit-status the command's own, 128 and the signal's number if one ended it.";
 
 impl Args {
@@ -140,12 +139,11 @@ pub(super) fn main(args: &Args) -> Outcome {
         );
         traced.await
     });
-    let Traced { mut report, status, interrupted } = traced.map_err(failure)?;
+    let Traced { mut report, status } = traced.map_err(failure)?;
     selection.apply(&mut report);
     let whole = args.whole(&report).map_err(Failure::unobserved)?;
-    let text = format!("{}{whole}", lines.kept(args.csv));
+    let text = format!("{}{whole}", lines.kept());
     output.write(&text).map_err(Failure::unobserved)?;
-    let _ = interrupted;
     Ok(match (status, report.complete) {
         (Some(status), _) if args.exit_status => Exit::Command(exit_code(status)),
         (_, true) => Exit::Holds,
@@ -164,7 +162,6 @@ pub(super) fn failure(error: TraceError) -> Failure {
     match error {
         TraceError::Target(error) => Failure::usage(error),
         TraceError::Unobserved(error) => Failure::unobserved(error),
-        TraceError::Interrupted(why) => Failure::interrupted(why),
     }
 }
 
@@ -232,8 +229,8 @@ impl Lines {
         out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write to stdout")
     }
 
-    /// What has to stand before the whole. A CSV of intervals is one already.
-    fn kept(&self, _csv: bool) -> &str {
+    /// What has to stand before the whole.
+    fn kept(&self) -> &str {
         self.keep.as_deref().unwrap_or_default()
     }
 }

@@ -45,6 +45,12 @@ pub fn returns_bytes(number: usize) -> bool {
     )
 }
 
+/// Whether system call `number` moves between two files, pages by reference where it can.
+pub fn between_files(number: usize) -> bool {
+    let known = Sysno::new(number);
+    matches!(known, Some(Sysno::splice | Sysno::sendfile | Sysno::copy_file_range))
+}
+
 /// Whether system call `number` passes pages by reference where it can: through a pipe of its own, one
 /// call after the other.
 pub fn splices(number: usize) -> bool {

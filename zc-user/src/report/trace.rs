@@ -63,11 +63,16 @@ const NOT: &str = "not observed";
 /// A flow in a line.
 fn line(flow: &Flow) -> String {
     let moved = flow.bytes.map_or_else(String::new, |moved| format!(", {}", bytes(moved)));
-    let copies = flow.copies_per_byte.map_or_else(
-        || flow.verdict.to_string(),
-        |copies| format!("{} copies per byte", ratio(copies)),
-    );
+    let copies = flow
+        .copies_per_byte
+        .map_or_else(|| flow.verdict.to_string(), |copies| format!("{} per byte", plural(copies)));
     format!("{}{moved}, {copies}", name(flow))
+}
+
+/// `0 copies`, `1 copy`.
+fn plural(copies: f64) -> String {
+    let number = ratio(copies);
+    format!("{number} {}", if number == "1" { "copy" } else { "copies" })
 }
 
 /// `sendfile: regular file → TCP`.
@@ -193,7 +198,7 @@ fn calls(out: &mut String, report: &TraceReport, colour: bool) {
 fn totals(out: &mut String, total: &Totals) {
     let moved = total.moved_bytes.map_or_else(|| NOT.into(), |moved| format!("{moved} bytes"));
     let copies = match (total.copies_per_byte, total.copies_per_byte_bounds) {
-        (Some(copies), _) => format!(", {} copies per byte", ratio(copies)),
+        (Some(copies), _) => format!(", {} per byte", plural(copies)),
         (None, Some([low, high])) => {
             format!(", between {low:.3} and {high:.3} copies per byte")
         }

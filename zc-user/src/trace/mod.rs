@@ -79,9 +79,6 @@ pub enum TraceError {
     /// This machine does not let it be counted.
     #[error(transparent)]
     Unobserved(#[from] anyhow::Error),
-    /// The user ended it before anything was counted.
-    #[error("{0}: nothing to report yet")]
-    Interrupted(&'static str),
 }
 
 impl From<TargetError> for TraceError {
@@ -102,8 +99,6 @@ pub struct Traced {
     pub report: TraceReport,
     /// How the command ended; `None` where it goes on, or there was none.
     pub status: Option<ExitStatus>,
-    /// Whether a signal ended the run.
-    pub interrupted: bool,
 }
 
 /// Counts until the run ends. `armed` is called when counting has begun, and `each` with the report of
@@ -129,8 +124,7 @@ pub async fn run(
     let status = watched.finish(ending, &mut signals).await;
     let why = describe(ending, &watched, status);
     let report = session.close(why, status.map(exit_code))?;
-    let interrupted = matches!(ending, Ending::Interrupted | Ending::Terminated);
-    Ok(Traced { report, status, interrupted })
+    Ok(Traced { report, status })
 }
 
 fn attach(options: &Options, whom: Whom) -> Result<Probes, TraceError> {

@@ -82,7 +82,7 @@ fn flow(
     if bytes.unwrap_or(0) == 0 && !payload {
         return None;
     }
-    let coverage = bytes.map(|bytes| coverage(bytes, syscalls::ends(slot), &sites));
+    let coverage = bytes.map(|bytes| coverage(bytes, ends(slot, [source, sink]), &sites));
     let socket = is_socket(source) || is_socket(sink) || call == Cell::NETWORK_STACK;
     let seen = seen(coverage, socket, &sites, view);
     let copied = seen.as_ref().map_or(Copied::from_fn(|_| None), |copied| *copied);
@@ -105,10 +105,21 @@ fn flow(
 }
 
 fn reason(verdict: FlowVerdict, bytes: Option<u64>) -> Option<String> {
-    (verdict == FlowVerdict::NotObserved).then(|| match bytes {
-        None => "it does not say how many bytes it moved".to_owned(),
-        Some(_) => "only one direction is seen in this tier".to_owned(),
-    })
+    let unsaid = || "it does not say how many bytes it moved".to_owned();
+    let partly = || "only one direction is seen in this tier".to_owned();
+    match (verdict, bytes) {
+        (FlowVerdict::Unsaid, _) => Some(unsaid()),
+        (FlowVerdict::NotObserved, Some(_)) => Some(partly()),
+        _ => None,
+    }
+}
+
+/// How many ends of a call are seen at a site. A pipe takes and gives references, and is none.
+fn ends(call: usize, kinds: [u8; 2]) -> u64 {
+    if !syscalls::between_files(call) {
+        return syscalls::ends(call);
+    }
+    kinds.into_iter().map(|kind| u64::from(kind != Kind::Pipe as u8)).sum()
 }
 
 /// A call that returned `bytes`, for each of the `ends` that it has in the kernel.
@@ -165,6 +176,7 @@ fn verdict(call: u16, bytes: Option<u64>, copied: Copied<u64>) -> (FlowVerdict, 
     let copied = part::all(copied);
     let verdict = match (bytes, copied) {
         _ if call == Cell::NETWORK_STACK => FlowVerdict::Later,
+        (None, Some(_)) => FlowVerdict::Unsaid,
         (Some(0), Some(_)) => FlowVerdict::Nothing,
         (Some(_), Some(0)) => FlowVerdict::ZeroCopy,
         (Some(bytes), Some(copied)) if copied.is_multiple_of(bytes) => {

@@ -222,6 +222,8 @@ pub enum FlowVerdict {
     Nothing,
     /// It was copied by the network stack, after the call that sent it.
     Later,
+    /// It does not say how many bytes it moved.
+    Unsaid,
     /// Not all was seen.
     NotObserved,
 }
@@ -235,6 +237,7 @@ impl std::fmt::Display for FlowVerdict {
             Self::Mixed(_) => f.pad("partly copied"),
             Self::Nothing => f.pad("nothing moved"),
             Self::Later => f.pad("copied later"),
+            Self::Unsaid => f.pad("bytes unknown"),
             Self::NotObserved => f.pad("not observed"),
         }
     }

@@ -21,7 +21,8 @@ use crate::{build, check, process};
 pub(crate) struct TestArgs {
     /// Kernels to run the integration tests on: versions or paths, each with arguments for its
     /// command line if need be (6.12+preempt=full); all: every one that zc is made for, that one,
-    /// and without a filter one boot more for a test that needs a machine of its own
+    /// and without a filter one boot more for a test that needs a machine of its own. 6.12 is two
+    /// boots, the second for the tests of real programs (programs::)
     #[arg(long, value_delimiter = ',', default_value = ALL, value_name = "KERNEL[+ARGUMENT],…", value_parser = Choice::parser())]
     kernels: Vec<Choice>,
 
@@ -47,8 +48,7 @@ pub(crate) fn command(args: &TestArgs) -> Result<u8> {
         let programs = stages.run("building zc and its integration tests", Programs::build)?;
         let guests: Vec<Prepared> = stages.run("preparing guests", || {
             let boots = args.kernels.iter().flat_map(|Choice(boots)| boots);
-            let wanted = boots.filter(|boot| boot.only.is_none() || args.runner.is_empty());
-            wanted.map(Prepared::new).collect()
+            boots::wanted(boots, &args.runner).into_iter().map(Prepared::new).collect()
         })?;
         runs.extend(stages.run("integration tests in guests", || {
             guests::run_all(&guests, &programs, &args.runner)

@@ -2,103 +2,90 @@
 
 use std::io::{Write as _, stderr};
 
-use super::{
-    files, network, nginx,
-    observe::Seen,
-    report::{Copied, Flow},
-    room::SIZE,
-};
+use super::{files, network, nginx, observe::Seen, report::Copied, room::SIZE};
 
-/// Says what became of a claim, in a line that `cargo xtask test` shows.
-fn decide(number: u32, claim: &str, findings: &[String]) {
+/// What became of a claim for one program.
+struct Finding {
+    holds: bool,
+    text: String,
+}
+
+impl Finding {
+    /// `numbers` are what it is based on.
+    fn new(holds: bool, program: &str, numbers: &str) -> Self {
+        let verdict = if holds { "confirmed" } else { "refuted" };
+        Self { holds, text: format!("{verdict} for {program} ({numbers})") }
+    }
+}
+
+/// Says what became of a claim, in a line that `cargo xtask test` closes with, and fails unless that
+/// was `expected`.
+fn decide<const N: usize>(number: u32, claim: &str, findings: [Finding; N], expected: [bool; N]) {
+    let texts = findings.each_ref().map(|finding| finding.text.as_str());
     // One write: the test runner keeps what `eprintln!` says of a test that passes.
-    let line = format!("CLAIM {number}: {claim}: {}\n", findings.join("; "));
+    let line = format!("{}{number}: {claim}: {}\n", zc_guest::CLAIM, texts.join("; "));
     stderr().write_all(line.as_bytes()).expect("standard error is open");
+    assert_eq!(findings.map(|finding| finding.holds), expected, "{line}");
 }
 
-/// What a finding is worth.
-fn verdict(holds: bool) -> &'static str {
-    if holds { "confirmed" } else { "refuted" }
-}
-
-/// Whether the CPU copied no byte between the process and the kernel.
-fn spares_the_process(copied: Copied) -> bool {
-    copied.user_to_kernel == 0 && copied.kernel_to_user == 0
-}
-
-/// A copy of a file by one call between files.
-fn by_one_call(seen: &'static Seen, call: &str, sink: &str) -> &'static Flow {
+/// What the CPU copied where one call moved the whole file.
+fn copied_by(seen: &Seen, call: &str, sink: &str) -> Copied {
     let flow = seen.trace.flow(call, "regular file", sink);
-    assert_eq!(flow.bytes, SIZE, "{flow:?}");
-    flow
+    assert_eq!(flow.bytes, Some(SIZE), "{flow:?}");
+    flow.copied.all().expect("it was observed")
 }
 
 #[test]
 fn claim_20_nginx_with_sendfile_is_zero_copy() {
     let finding = |what: &str, served: &nginx::Served| {
-        let trace = &served.seen.trace;
-        let (holds, body) = (trace.uncopied() == served.body, served.body);
-        let sent = format!("{} of {body} body bytes sent without a copy", trace.uncopied());
-        let all = trace.total.copied;
-        (holds, format!("{} {what} ({sent}; with request, header and log {all})", verdict(holds)))
+        let (trace, body) = (&served.seen.trace, served.body);
+        let (uncopied, all) = (trace.uncopied(), trace.total.copied);
+        let numbers = format!(
+            "{uncopied} of {body} body bytes sent without a copy; with request, header and log {all}"
+        );
+        Finding::new(uncopied == body, what, &numbers)
     };
-    let (for_a_file, file) = finding("for a plain file", nginx::with_sendfile());
-    let (with_gzip, gzip) = finding("with gzip", nginx::with_gzip());
-    decide(20, "nginx with `sendfile on` is zero copy", &[file, gzip]);
-    assert_eq!((for_a_file, with_gzip), (true, false));
+    let findings = [
+        finding("a plain file", nginx::with_sendfile()),
+        finding("a body that gzip made", nginx::with_gzip()),
+    ];
+    decide(20, "nginx with `sendfile on` is zero copy", findings, [true, false]);
 }
 
 #[test]
 fn claim_23_python_copies_files_in_the_kernel_and_sends_them_without_a_copy() {
-    let copyfile = by_one_call(files::copyfile(), "sendfile", "regular file");
-    let sendfile = by_one_call(network::socket_sendfile(), "sendfile", "TCP");
-    let holds = [copyfile.copied == files::ONCE_IN_THE_KERNEL, sendfile.copied == network::NO_COPY];
-    let finding = |what: &str, holds, flow: &Flow| {
-        format!("{} for {what} ({}, of {})", verdict(holds), flow.copied, flow.bytes)
+    let copyfile = copied_by(files::copyfile(), "sendfile", "regular file");
+    let sendfile = copied_by(network::socket_sendfile(), "sendfile", "TCP");
+    let finding = |program: &str, copied: Copied, claimed| {
+        Finding::new(copied == claimed, program, &format!("{copied}, of {SIZE} bytes"))
     };
-    decide(
-        23,
-        "Python copies files in the kernel, once, and sends them without a copy",
-        &[
-            finding("shutil.copyfile", holds[0], copyfile),
-            finding("socket.sendfile", holds[1], sendfile),
-        ],
-    );
-    assert_eq!(holds, [true, true]);
+    let findings = [
+        finding("shutil.copyfile", copyfile, files::ONCE_IN_THE_KERNEL),
+        finding("socket.sendfile", sendfile, Copied::NONE),
+    ];
+    let claim = "Python copies files once, in the kernel, and sends them without a copy";
+    decide(23, claim, findings, [true, true]);
 }
 
 #[test]
 fn claim_25_cp_and_cat_avoid_user_space_copies() {
-    let programs = [("cp", files::cp()), ("cat to a file", files::cat())];
-    let (mut findings, mut all) = (Vec::new(), Vec::new());
-    for (name, seen) in programs {
-        let flow = by_one_call(seen, "copy_file_range", "regular file");
-        let holds = spares_the_process(flow.copied);
-        findings.push(format!(
-            "{} for {name} (copy_file_range {}, of {})",
-            verdict(holds),
-            flow.copied,
-            flow.bytes
-        ));
-        all.push(holds);
-    }
-    decide(25, "GNU cp and cat avoid user-space copies", &findings);
-    assert_eq!(all, [true, true]);
+    let finding = |program: &str, seen: &Seen| {
+        let copied = copied_by(seen, "copy_file_range", "regular file");
+        let holds = copied.user_to_kernel == 0 && copied.kernel_to_user == 0;
+        Finding::new(holds, program, &format!("copy_file_range {copied}, of {SIZE} bytes"))
+    };
+    let findings = [finding("cp", files::cp()), finding("cat to a file", files::cat())];
+    decide(25, "GNU cp and cat avoid user-space copies", findings, [true, true]);
 }
 
 #[test]
 fn claim_26_rsync_and_curl_upload_are_zero_copy() {
-    let programs = [("rsync", files::rsync()), ("curl --upload-file", network::upload())];
-    let (mut findings, mut all) = (Vec::new(), Vec::new());
-    for (name, seen) in programs {
-        let (uncopied, copied) = (seen.trace.uncopied(), seen.trace.total.copied);
-        let holds = uncopied == SIZE;
-        findings.push(format!(
-            "{} for {name} ({uncopied} of {SIZE} bytes without a copy; in all {copied})",
-            verdict(holds)
-        ));
-        all.push(holds);
-    }
-    decide(26, "rsync and curl upload are zero copy", &findings);
-    assert_eq!(all, [false, false]);
+    let finding = |program: &str, seen: &Seen| {
+        let (uncopied, all) = (seen.trace.uncopied(), seen.trace.total.copied);
+        let numbers = format!("{uncopied} of {SIZE} bytes moved without a copy; in all {all}");
+        Finding::new(uncopied == SIZE, program, &numbers)
+    };
+    let findings =
+        [finding("rsync", files::rsync()), finding("curl --upload-file", network::upload())];
+    decide(26, "rsync and curl upload are zero copy", findings, [false, false]);
 }

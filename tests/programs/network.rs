@@ -3,16 +3,12 @@
 use std::sync::OnceLock;
 
 use super::{
-    account::{bytes, copies},
-    observe::{Seen, Server, at_once, serving},
+    account::bytes,
+    observe::{Seen, at_once, listening, serving},
     report::Copied,
     room::{Room, SIZE, compile_python, free_port},
     sink::Sink,
 };
-
-/// No byte copied.
-pub(crate) const NO_COPY: Copied =
-    Copied { user_to_kernel: 0, kernel_to_user: 0, kernel_to_kernel: 0 };
 
 /// `curl -T f`.
 pub(crate) fn upload() -> &'static Seen {
@@ -53,7 +49,7 @@ fn curl_reads_the_file_and_sends_it() {
     let seen = upload();
     let header = bytes(&seen.calls, "sendto") - SIZE;
     assert!((1..1000).contains(&header), "{header} bytes of header");
-    assert_eq!(seen.trace.total.copied, copies(&seen.calls, 0));
+    seen.assert_copied(0);
 }
 
 #[test]
@@ -61,9 +57,9 @@ fn socket_sendfile_copies_nothing() {
     let seen = socket_sendfile();
     assert_eq!(bytes(&seen.calls, "sendfile"), SIZE);
     let flow = seen.trace.flow("sendfile", "regular file", "TCP");
-    assert_eq!((flow.bytes, flow.copied), (SIZE, NO_COPY), "{flow:?}");
-    assert_eq!((flow.copies_per_byte, &*flow.verdict), (0.0, "zero-copy"), "{flow:?}");
-    assert_eq!(seen.trace.total.copied, copies(&seen.calls, 0));
+    assert_eq!(flow.copied.all(), Some(Copied::NONE), "{flow:?}");
+    assert_eq!((flow.copies_per_byte, &*flow.verdict), (Some(0.0), "zero-copy"), "{flow:?}");
+    seen.assert_copied(0);
 }
 
 #[test]
@@ -72,16 +68,16 @@ fn http_server_reads_the_file_and_sends_it() {
     let room = Room::new();
     let port = free_port();
     let server = ["python3", "-m", "http.server", "--bind", "127.0.0.1", &port.to_string()];
-    let server = Server::start(&room, &server, port);
+    let server = listening(&room, &server, port);
     let url = format!("http://127.0.0.1:{port}/f");
     let fetch = || room.run(&["curl", "--silent", "--output", "g", &url]);
     // For the first request it also reads the table of media types.
     fetch();
     room.remove("g");
-    let seen = serving(&room, server.pid(), || drop(fetch()));
+    let seen = serving(&room, server.0.id(), || drop(fetch()));
     room.assert_same("f", "g");
     assert_eq!(bytes(&seen.calls, "read"), SIZE);
     let header = bytes(&seen.calls, "sendto") - SIZE;
     assert!((1..1000).contains(&header), "{header} bytes of header");
-    assert_eq!(seen.trace.total.copied, copies(&seen.calls, 0));
+    seen.assert_copied(0);
 }

@@ -3,9 +3,9 @@
 use std::{fs, sync::OnceLock};
 
 use super::{
-    account::{bytes, copies},
-    network::NO_COPY,
-    observe::{Seen, Server, serving},
+    account::bytes,
+    observe::{Seen, listening, serving},
+    report::Copied,
     room::{Room, SIZE, free_port},
 };
 
@@ -45,9 +45,9 @@ fn serve(settings: &str, file: &str) -> Served {
     room.write("nginx.conf", configuration(settings, port).as_bytes());
     let folder = room.path().to_str().expect("it is UTF-8");
     let nginx = ["nginx", "-p", folder, "-c", "nginx.conf", "-e", "error.log"];
-    let nginx = Server::start(&room, &nginx, port);
+    let nginx = listening(&room, &nginx, port);
     let url = format!("http://127.0.0.1:{port}/{file}");
-    let seen = serving(&room, worker(nginx.pid()), || {
+    let seen = serving(&room, worker(nginx.0.id()), || {
         room.run(&["curl", "--silent", "--compressed", "--output", "g", &url]);
     });
     room.assert_same(file, "g");
@@ -88,7 +88,7 @@ fn assert_accounted(served: &Served) {
     let calls = &served.seen.calls;
     assert_eq!(bytes(calls, "sendfile") + bytes(calls, "writev"), served.sent);
     assert_eq!(bytes(calls, "write"), served.logged);
-    assert_eq!(served.seen.trace.total.copied, copies(calls, 0));
+    served.seen.assert_copied(0);
 }
 
 #[test]
@@ -98,8 +98,8 @@ fn with_sendfile_the_body_is_not_copied() {
     assert_eq!((served.body, served.size), (SIZE, SIZE));
     assert_eq!(bytes(&served.seen.calls, "sendfile"), SIZE);
     let flow = served.seen.trace.flow("sendfile", "regular file", "TCP");
-    assert_eq!((flow.bytes, flow.copied), (SIZE, NO_COPY), "{flow:?}");
-    assert_eq!((flow.copies_per_byte, &*flow.verdict), (0.0, "zero-copy"), "{flow:?}");
+    assert_eq!(flow.copied.all(), Some(Copied::NONE), "{flow:?}");
+    assert_eq!((flow.copies_per_byte, &*flow.verdict), (Some(0.0), "zero-copy"), "{flow:?}");
 }
 
 #[test]

@@ -1,16 +1,12 @@
 //! What strace and zc say of the same program.
 
-use std::{
-    ffi::OsString,
-    fs,
-    process::{Child, Command},
-};
+use std::{ffi::OsString, fs, process::Command};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{
-    account::{Calls, assert_agreement},
-    observer::{self, Observer},
+    account::{self, Calls},
+    observer::{self, Ended, Observer},
     report::Trace,
     room::Room,
     strace::Account,
@@ -20,22 +16,42 @@ use super::{
 const STRACE_FILE: &str = "strace";
 const ZC_FILE: &str = "zc.json";
 
-/// Both accounts. They agree on the system calls.
+/// Both accounts. They agree on the system calls and on what is at their ends.
 pub(crate) struct Seen {
     /// The calls that moved bytes, by strace.
     pub(crate) calls: Calls,
+    /// Bytes read where zc has no site.
+    without_a_site: u64,
     pub(crate) trace: Trace,
 }
 
 impl Seen {
-    /// Reads what both wrote.
+    /// Reads what both wrote, of processes that have one thread or of one process.
     fn read(room: &Room) -> Self {
         let text = |name| String::from_utf8(room.read(name)).expect("it is UTF-8");
-        let account = Account::read(&text(STRACE_FILE));
-        assert!(account.tasks() > 0, "strace saw nothing");
-        let (calls, trace) = (account.total(), Trace::read(&text(ZC_FILE)));
-        assert_agreement(&calls, &trace.calls());
-        Self { calls, trace }
+        let (account, trace) = (Account::read(&text(STRACE_FILE)), Trace::read(&text(ZC_FILE)));
+        let calls = account.total();
+        assert!(!calls.is_empty(), "strace saw nothing");
+        let mut differences = account::differences(&calls, &trace.calls());
+        differences.extend(account::flow_differences(&account.flows(), &trace.flows()));
+        let (tasks, processes) = (account.by_task(), trace.by_process());
+        if processes.len() > 1 {
+            assert_eq!(tasks.len(), processes.len(), "{tasks:?}\n{processes:?}");
+            let pairs = tasks.iter().zip(&processes);
+            differences
+                .extend(pairs.flat_map(|(task, process)| account::differences(task, process)));
+        }
+        assert!(differences.is_empty(), "{}", differences.join("\n"));
+        assert_eq!(trace.uncovered(), account.without_a_site);
+        Self { calls, without_a_site: account.without_a_site, trace }
+    }
+
+    /// Fails unless the CPU copied what the calls moved between process and kernel, once, and
+    /// `in_the_kernel` for calls between two files.
+    pub(crate) fn assert_copied(&self, in_the_kernel: u64) {
+        let mut copied = account::copies(&self.calls, in_the_kernel);
+        copied.kernel_to_user -= self.without_a_site;
+        assert_eq!(self.trace.total.copied, copied);
     }
 }
 
@@ -57,17 +73,16 @@ pub(crate) fn in_turn(room: &Room, argv: &[&str], result: &str, check: impl Fn()
 pub(crate) fn at_once(room: &Room, argv: &[&str]) -> Seen {
     // It stops itself, so that no call is in progress when the observers come.
     let gate = ["sh", "-c", "kill -STOP $$; exec \"$@\"", "gate"].map(OsString::from);
-    let mut program = under(room, &gate, argv).spawn().expect("there is a shell");
-    wait::stopped(program.id());
-    let strace = Observer::strace(program.id(), &room.file(STRACE_FILE));
-    let zc = Observer::zc(program.id(), &room.file(ZC_FILE));
-    kill_process(Pid::from_child(&program), Signal::CONT).expect("the program waits");
-    let status = program.wait().expect("it is our child");
+    let mut program = Ended(under(room, &gate, argv).spawn().expect("there is a shell"));
+    let pid = program.0.id();
+    wait::stopped(pid);
+    let strace = Observer::strace(pid, &room.file(STRACE_FILE));
+    let zc = Observer::zc(pid, &room.file(ZC_FILE));
+    kill_process(Pid::from_child(&program.0), Signal::CONT).expect("the program waits");
+    let status = program.0.wait().expect("it is our child");
     assert!(status.success(), "{argv:?}: {status}");
-    for observer in [zc, strace] {
-        let (status, said) = observer.ended();
-        assert!(status.success(), "{status}: {said}");
-    }
+    zc.end();
+    strace.end();
     Seen::read(room)
 }
 
@@ -83,32 +98,15 @@ pub(crate) fn serving(room: &Room, pid: u32, clients: impl FnOnce()) -> Seen {
     Seen::read(room)
 }
 
-/// A server that ends with the test.
-pub(crate) struct Server(Child);
-
-impl Server {
-    /// Starts it and waits until it listens. What it says goes to a file of the room: a device would
-    /// have its own way of copying it.
-    pub(crate) fn start(room: &Room, argv: &[&str], port: u16) -> Self {
-        let log = fs::File::create(room.file("said")).expect("/scratch is writable");
-        let mut command = room.command(argv);
-        command.stdout(log.try_clone().expect("a file can be shared")).stderr(log);
-        let server = Self(command.spawn().expect("the server is there"));
-        wait::listening(port);
-        server
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.0.id()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // So that it ends its own processes too.
-        let _gone = kill_process(Pid::from_child(&self.0), Signal::TERM);
-        let _reaped = self.0.wait();
-    }
+/// Starts a server and waits until it listens. What it says goes to a file of the room: a device
+/// would have its own way of copying it.
+pub(crate) fn listening(room: &Room, argv: &[&str], port: u16) -> Ended {
+    let log = fs::File::create(room.file("said")).expect("/scratch is writable");
+    let mut command = room.command(argv);
+    command.stdout(log.try_clone().expect("a file can be shared")).stderr(log);
+    let server = Ended(command.spawn().expect("the server is there"));
+    wait::listening(port);
+    server
 }
 
 /// `argv` as the last arguments of an observer.

@@ -15,9 +15,11 @@ use super::account::moving;
 /// `strace`, writing to `file`, up to the target's arguments.
 pub(crate) fn strace(file: &Path) -> Vec<OsString> {
     let calls = format!("trace={}", moving().collect::<Vec<_>>().join(","));
-    // Without strings, which could look like the end of a line.
+    // Files by name and kind; no strings, which could look like the end of a line.
     let mut words: Vec<OsString> =
-        ["strace", "-f", "-s", "0", "-e", "signal=none", "-e", &calls, "-o"].map(Into::into).into();
+        ["strace", "-f", "-yy", "-s", "0", "-e", "signal=none", "-e", &calls, "-o"]
+            .map(Into::into)
+            .into();
     words.push(file.into());
     words
 }
@@ -36,7 +38,7 @@ const ZC_ARMED: &str = "tracing";
 
 /// An observer of a process that runs already.
 pub(crate) struct Observer {
-    child: Child,
+    child: Ended,
     stderr: BufReader<ChildStderr>,
     said: String,
 }
@@ -59,7 +61,7 @@ impl Observer {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the observer starts");
         let stderr = BufReader::new(child.stderr.take().expect("it is piped"));
-        let mut observer = Self { child, stderr, said: String::new() };
+        let mut observer = Self { child: Ended(child), stderr, said: String::new() };
         while !observer.said.contains(ready) {
             let read = observer.stderr.read_line(&mut observer.said).expect("it writes UTF-8");
             assert_ne!(read, 0, "{argv:?} ended: {}", observer.said);
@@ -68,15 +70,36 @@ impl Observer {
     }
 
     /// Ends it by ctrl-C.
-    pub(crate) fn interrupt(self) {
-        kill_process(Pid::from_child(&self.child), Signal::INT).expect("it runs");
-        self.ended();
+    pub(crate) fn interrupt(mut self) {
+        kill_process(Pid::from_child(&self.child.0), Signal::INT).expect("it runs");
+        self.wait();
     }
 
-    /// Waits until it ends, and it ends when the process does.
-    pub(crate) fn ended(mut self) -> (ExitStatus, String) {
+    /// Waits until it ends, which it does with the process, and fails if it complains.
+    pub(crate) fn end(mut self) {
+        let status = self.wait();
+        assert!(status.success(), "{status}: {}", self.said);
+    }
+
+    fn wait(&mut self) -> ExitStatus {
         // Before it is waited for, lest it wait until somebody reads what it says.
         self.stderr.read_to_string(&mut self.said).expect("it writes UTF-8");
-        (self.child.wait().expect("it is our child"), self.said)
+        self.child.0.wait().expect("it is our child")
+    }
+}
+
+/// A child that does not outlive the test, whatever becomes of that.
+pub(crate) struct Ended(pub(crate) Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        if !matches!(self.0.try_wait(), Ok(None)) {
+            return;
+        }
+        // One that is stopped gets the first signal when it goes on.
+        for signal in [Signal::TERM, Signal::CONT] {
+            let _gone = kill_process(Pid::from_child(&self.0), signal);
+        }
+        let _reaped = self.0.wait();
     }
 }

@@ -4,17 +4,36 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use super::account::{Calls, Tally};
+use super::account::{Calls, Flows, Tally, moving};
 
 /// The report of one run.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Trace {
     schema: String,
-    /// Nothing was lost and every byte was seen.
     complete: bool,
+    completeness: Completeness,
     syscalls: Vec<Syscall>,
     flows: Vec<Flow>,
+    processes: Vec<Process>,
     pub(crate) total: Total,
+}
+
+#[derive(Debug, Deserialize)]
+struct Completeness {
+    #[serde(default)]
+    uncovered: Vec<Uncovered>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Uncovered {
+    returned_bytes: u64,
+    explained_bytes: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Process {
+    pid: u32,
+    syscalls: Vec<Syscall>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -22,27 +41,20 @@ struct Syscall {
     name: String,
     calls: u64,
     failed: u64,
-    bytes: u64,
+    /// Absent of one that does not return any.
+    bytes: Option<u64>,
 }
 
 /// What one system call moved between two kinds of ends.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Flow {
     call: String,
-    source: Option<String>,
-    sink: Option<String>,
-    calls: u64,
-    pub(crate) bytes: u64,
-    pub(crate) copied: Copied,
-    pub(crate) copies_per_byte: f64,
+    source: String,
+    sink: String,
+    pub(crate) bytes: Option<u64>,
+    pub(crate) copied: FlowCopied,
+    pub(crate) copies_per_byte: Option<f64>,
     pub(crate) verdict: String,
-    sites: Vec<Site>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Site {
-    site: String,
-    bytes: u64,
 }
 
 /// Of the whole run.
@@ -59,11 +71,29 @@ pub(crate) struct Copied {
     pub(crate) kernel_to_kernel: u64,
 }
 
-impl Copied {
-    /// In all directions.
-    pub(crate) fn bytes(self) -> u64 {
-        self.user_to_kernel + self.kernel_to_user + self.kernel_to_kernel
+/// The same of a flow, where a direction that was not observed is absent.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(crate) struct FlowCopied {
+    user_to_kernel: Option<u64>,
+    kernel_to_user: Option<u64>,
+    kernel_to_kernel: Option<u64>,
+}
+
+impl FlowCopied {
+    /// If all of it was observed.
+    pub(crate) fn all(self) -> Option<Copied> {
+        Some(Copied {
+            user_to_kernel: self.user_to_kernel?,
+            kernel_to_user: self.kernel_to_user?,
+            kernel_to_kernel: self.kernel_to_kernel?,
+        })
     }
+}
+
+impl Copied {
+    /// No byte in any direction.
+    pub(crate) const NONE: Self =
+        Self { user_to_kernel: 0, kernel_to_user: 0, kernel_to_kernel: 0 };
 }
 
 impl fmt::Display for Copied {
@@ -78,59 +108,67 @@ impl fmt::Display for Copied {
 }
 
 impl Trace {
-    /// Reads a report, which has to be complete and to agree with itself.
+    /// Reads a report, which has to be complete.
     pub(crate) fn read(json: &str) -> Self {
         let trace: Self =
             serde_json::from_str(json).unwrap_or_else(|error| panic!("{error} in {json}"));
         assert_eq!(trace.schema, "zc.trace/1");
         assert!(trace.complete, "the result is not complete: {json}");
-        trace.flows_are_all();
         trace
     }
 
     /// Each system call's counts.
     pub(crate) fn calls(&self) -> Calls {
-        let tally = |Syscall { name, calls, failed, bytes }: &Syscall| {
-            (name.clone(), Tally { calls: *calls, failed: *failed, bytes: *bytes })
-        };
-        self.syscalls.iter().map(tally).collect()
+        calls(&self.syscalls)
     }
 
-    /// The one flow of `call` between these ends.
+    /// The same of each process that made a call that moves bytes, in the order of their ids.
+    pub(crate) fn by_process(&self) -> Vec<Calls> {
+        let mut processes: Vec<_> =
+            self.processes.iter().map(|process| (process.pid, calls(&process.syscalls))).collect();
+        processes.sort_by_key(|(pid, _)| *pid);
+        let moves = |calls: &Calls| moving().any(|name| calls.contains_key(name));
+        processes.into_iter().map(|(_, calls)| calls).filter(moves).collect()
+    }
+
+    /// What the calls that move bytes moved between which kinds of file.
+    pub(crate) fn flows(&self) -> Flows {
+        let moved = self.flows.iter().filter_map(|flow| {
+            let Flow { call, source, sink, .. } = flow;
+            let bytes = flow.bytes.filter(|bytes| *bytes > 0)?;
+            moving()
+                .any(|name| name == call)
+                .then(|| ((call.clone(), source.clone(), sink.clone()), bytes))
+        });
+        moved.collect()
+    }
+
+    /// Bytes that calls moved and no site saw.
+    pub(crate) fn uncovered(&self) -> u64 {
+        let missing = |of: &Uncovered| of.returned_bytes.abs_diff(of.explained_bytes);
+        self.completeness.uncovered.iter().map(missing).sum()
+    }
+
+    /// The flow of `call` between these ends.
     pub(crate) fn flow(&self, call: &str, source: &str, sink: &str) -> &Flow {
-        let found: Vec<_> = self
+        let found = self
             .flows
             .iter()
-            .filter(|flow| {
-                flow.call == call
-                    && flow.source.as_deref() == Some(source)
-                    && flow.sink.as_deref() == Some(sink)
-            })
-            .collect();
-        let [flow] = found[..] else {
-            panic!("{} flows of {call} from {source} to {sink}: {:?}", found.len(), self.flows);
-        };
-        flow
+            .find(|flow| flow.call == call && flow.source == source && flow.sink == sink);
+        found.unwrap_or_else(|| panic!("no {call} from {source} to {sink}: {:?}", self.flows))
     }
 
     /// The bytes of all flows in which none was copied.
     pub(crate) fn uncopied(&self) -> u64 {
-        let flows = self.flows.iter().filter(|flow| flow.copied.bytes() == 0);
-        flows.map(|flow| flow.bytes).sum()
+        let uncopied = self.flows.iter().filter(|flow| flow.copied.all() == Some(Copied::NONE));
+        uncopied.filter_map(|flow| flow.bytes).sum()
     }
+}
 
-    /// The flows of a call are all that the call moved, and a flow's copies are those of its sites.
-    fn flows_are_all(&self) {
-        for (name, tally) in self.calls() {
-            let flows = self.flows.iter().filter(|flow| flow.call == name);
-            let bytes: u64 = flows.map(|flow| flow.bytes).sum();
-            assert_eq!(bytes, tally.bytes, "{name}: all flows beside the call: {:?}", self.flows);
-        }
-        for flow in &self.flows {
-            assert!(flow.calls > 0, "{flow:?}");
-            let copied: u64 = flow.sites.iter().map(|Site { bytes, .. }| bytes).sum();
-            let names: Vec<_> = flow.sites.iter().map(|Site { site, .. }| site).collect();
-            assert_eq!(copied, flow.copied.bytes(), "{names:?} of {flow:?}");
-        }
-    }
+fn calls(syscalls: &[Syscall]) -> Calls {
+    let tally = |Syscall { name, calls, failed, bytes }: &Syscall| {
+        let tally = Tally { calls: *calls, failed: *failed, bytes: bytes.unwrap_or(0) };
+        (name.clone(), tally)
+    };
+    syscalls.iter().map(tally).collect()
 }

@@ -1,6 +1,7 @@
 //! What to boot: a kernel, arguments that make it another one to test on, and the tests to run there.
 
 use std::ffi::{OsStr, OsString};
+use std::iter;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
@@ -17,6 +18,9 @@ const FOR_ONE_TEST: (&str, &str) = ("6.12+swiotlb=force", "a_device_that_bounces
 
 /// Real programs run on the kernel of the Debian release that they are from.
 const REAL_PROGRAMS: &str = kernel::DEFAULT;
+
+/// Options of the test runner whose value follows as a word of its own, which is no filter.
+const VALUED: [&str; 5] = ["--skip", "--test-threads", "--logfile", "--format", "--color"];
 
 /// The word for all of them.
 pub(crate) const ALL: &str = "all";
@@ -104,9 +108,12 @@ pub(crate) fn wanted<'a>(
     boots: impl Iterator<Item = &'a Boot>,
     runner: &[OsString],
 ) -> Vec<&'a Boot> {
-    let filters: Vec<&str> = runner
-        .iter()
-        .filter_map(|argument| argument.to_str())
+    let takes_it = |before: &OsString| VALUED.iter().any(|option| before == option);
+    let filters: Vec<&str> = iter::once(None)
+        .chain(runner.iter().map(Some))
+        .zip(runner)
+        .filter(|(before, _)| !before.is_some_and(takes_it))
+        .filter_map(|(_, argument)| argument.to_str())
         .filter(|argument| !argument.starts_with('-'))
         .collect();
     let wanted = |boot: &Boot| {
@@ -189,6 +196,7 @@ mod tests {
         assert_eq!(wanted(&["lab::"]), zc);
         assert_eq!(wanted(&["lab::", "programs::"]).len(), zc.len() + 1);
         assert_eq!(wanted(&["--nocapture"]).len(), zc.len() + 1);
+        assert_eq!(wanted(&["--skip", "programs::"]).len(), zc.len() + 1);
     }
 
     #[test]

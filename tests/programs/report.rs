@@ -1,6 +1,6 @@
 //! The JSON of `zc trace`, as far as these tests read it.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt, iter::Sum};
 
 use serde::Deserialize;
 
@@ -43,6 +43,7 @@ struct Syscall {
     failed: u64,
     /// Absent of one that does not return any.
     bytes: Option<u64>,
+    copied: Observed,
 }
 
 /// What one system call moved between two kinds of ends.
@@ -52,7 +53,7 @@ pub(crate) struct Flow {
     source: String,
     sink: String,
     pub(crate) bytes: Option<u64>,
-    pub(crate) copied: FlowCopied,
+    pub(crate) copied: Observed,
     pub(crate) copies_per_byte: Option<f64>,
     pub(crate) verdict: String,
 }
@@ -71,15 +72,15 @@ pub(crate) struct Copied {
     pub(crate) kernel_to_kernel: u64,
 }
 
-/// The same of a flow, where a direction that was not observed is absent.
+/// The same of a part, where a direction that was not observed is absent.
 #[derive(Debug, Clone, Copy, Deserialize)]
-pub(crate) struct FlowCopied {
+pub(crate) struct Observed {
     user_to_kernel: Option<u64>,
     kernel_to_user: Option<u64>,
     kernel_to_kernel: Option<u64>,
 }
 
-impl FlowCopied {
+impl Observed {
     /// If all of it was observed.
     pub(crate) fn all(self) -> Option<Copied> {
         Some(Copied {
@@ -94,6 +95,16 @@ impl Copied {
     /// No byte in any direction.
     pub(crate) const NONE: Self =
         Self { user_to_kernel: 0, kernel_to_user: 0, kernel_to_kernel: 0 };
+}
+
+impl Sum for Copied {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::NONE, |sum, copied| Self {
+            user_to_kernel: sum.user_to_kernel + copied.user_to_kernel,
+            kernel_to_user: sum.kernel_to_user + copied.kernel_to_user,
+            kernel_to_kernel: sum.kernel_to_kernel + copied.kernel_to_kernel,
+        })
+    }
 }
 
 impl fmt::Display for Copied {
@@ -122,7 +133,13 @@ impl Trace {
         calls(&self.syscalls)
     }
 
-    /// The same of each process that made a call that moves bytes, in the order of their ids.
+    /// What the CPU copied within each system call.
+    pub(crate) fn copied(&self) -> BTreeMap<&str, Copied> {
+        let copied = |call: &Syscall| call.copied.all().expect("it was observed");
+        self.syscalls.iter().map(|call| (call.name.as_str(), copied(call))).collect()
+    }
+
+    /// The counts of each process that made a call that moves bytes, in the order of their ids.
     pub(crate) fn by_process(&self) -> Vec<Calls> {
         let mut processes: Vec<_> =
             self.processes.iter().map(|process| (process.pid, calls(&process.syscalls))).collect();
@@ -166,7 +183,7 @@ impl Trace {
 }
 
 fn calls(syscalls: &[Syscall]) -> Calls {
-    let tally = |Syscall { name, calls, failed, bytes }: &Syscall| {
+    let tally = |Syscall { name, calls, failed, bytes, .. }: &Syscall| {
         let tally = Tally { calls: *calls, failed: *failed, bytes: bytes.unwrap_or(0) };
         (name.clone(), tally)
     };

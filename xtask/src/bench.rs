@@ -21,13 +21,10 @@ use self::report::Report;
 use crate::progress::{self, Step};
 use crate::setup::{self, Part};
 use crate::vm::kernel::{self, KernelSpec};
-use crate::vm::packages::PackageSet;
+use crate::vm::packages;
 use crate::vm::payload::Transfer;
 use crate::vm::{Guest, Run, Sinks, ZC_PATH};
 use crate::{build, process};
-
-/// The tools that zc is compared with, from the kernel's own Debian release.
-static OTHERS: PackageSet = PackageSet::of_trixie("bench", &["bpftrace", "linux-perf", "strace"]);
 
 /// bpftrace compiles with LLVM, which takes its time under emulation.
 const DEADLINE: Duration = Duration::from_secs(3600);
@@ -70,7 +67,7 @@ pub(crate) fn command(args: &BenchArgs) -> Result<u8> {
     let guest = if args.own {
         Guest::prepare(&args.kernel, None, false)?
     } else {
-        Guest::prepare_with(&args.kernel, &OTHERS)?
+        Guest::prepare_with(&args.kernel, &packages::BENCH)?
     }
     .counted();
     progress::note(&guest.describe());

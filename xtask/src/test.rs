@@ -21,7 +21,8 @@ use crate::{build, check, process};
 pub(crate) struct TestArgs {
     /// Kernels to run the integration tests on: versions or paths, each with arguments for its
     /// command line if need be (6.12+preempt=full); all: every one that zc is made for, that one,
-    /// and without a filter one boot more for a test that needs a machine of its own
+    /// and without a filter one boot more for a test that needs a machine of its own. 6.12 is two
+    /// boots, the second for the tests of real programs (programs::)
     #[arg(long, value_delimiter = ',', default_value = ALL, value_name = "KERNEL[+ARGUMENT],…", value_parser = Choice::parser())]
     kernels: Vec<Choice>,
 
@@ -47,8 +48,7 @@ pub(crate) fn command(args: &TestArgs) -> Result<u8> {
         let programs = stages.run("building zc and its integration tests", Programs::build)?;
         let guests: Vec<Prepared> = stages.run("preparing guests", || {
             let boots = args.kernels.iter().flat_map(|Choice(boots)| boots);
-            let wanted = boots.filter(|boot| boot.only.is_none() || args.runner.is_empty());
-            wanted.map(Prepared::new).collect()
+            boots::wanted(boots, &args.runner).into_iter().map(Prepared::new).collect()
         })?;
         runs.extend(stages.run("integration tests in guests", || {
             guests::run_all(&guests, &programs, &args.runner)
@@ -58,17 +58,19 @@ pub(crate) fn command(args: &TestArgs) -> Result<u8> {
     close(&runs, args.runner.is_empty())
 }
 
-/// One run of tests: the reports in its output, the tests that skipped themselves, and what went
-/// wrong apart from tests.
+/// One run of tests: the reports in its output, the tests that skipped themselves, the claims that
+/// they decided, and what went wrong apart from tests.
 #[derive(Default)]
 struct TestRun {
     name: String,
     reports: Vec<Report>,
     skips: Vec<Skip>,
+    claims: Vec<String>,
     failure: Option<String>,
 }
 
-/// Ends with the tests that skipped themselves and the test runners' own closing lines.
+/// Ends with the tests that skipped themselves, the claims that were decided, and the test runners'
+/// own closing lines.
 fn close(runs: &[TestRun], all: bool) -> Result<u8> {
     let mut problems = Vec::new();
     let mut ran = 0;
@@ -97,12 +99,15 @@ fn close(runs: &[TestRun], all: bool) -> Result<u8> {
             |Skip { test, reason }: &Skip| format!("skipped: {}, {test}: {reason}\n", run.name);
         run.skips.iter().map(skip)
     });
+    let claims = runs
+        .iter()
+        .flat_map(|run| run.claims.iter().map(|claim| format!("{claim} [{}]\n", run.name)));
     let results = runs
         .iter()
         .flat_map(|run| &run.reports)
         .filter(|report| !report.is_empty())
         .map(|report| format!("{}\n", report.line));
-    let lines: String = skips.chain(results).collect();
+    let lines: String = skips.chain(claims).chain(results).collect();
     progress::output(lines.as_bytes()).context("cannot write the results")?;
     Ok(u8::from(!problems.is_empty()))
 }

@@ -9,7 +9,8 @@ use anyhow::Result;
 
 use crate::progress;
 use crate::vm::Guest;
-use crate::vm::kernel::KernelSpec;
+use crate::vm::kernel::{self, KernelSpec};
+use crate::vm::packages::PROGRAMS;
 
 /// The kernels that `cargo xtask test` and `cargo xtask lab` boot.
 pub(crate) const KERNELS: [&str; 4] = ["5.10", "6.1", "6.12", "7.3"];
@@ -33,6 +34,7 @@ pub(crate) fn command() -> Result<u8> {
     for kernel in KERNELS {
         Guest::prepare(&KernelSpec::parse(kernel.as_ref())?, None, false)?;
     }
+    Guest::prepare_with(&KernelSpec::parse(kernel::DEFAULT.as_ref())?, &PROGRAMS)?;
     progress::note(&format!("everything is in place (guest kernels {})", KERNELS.join(", ")));
     Ok(0)
 }

@@ -1,11 +1,13 @@
-//! What to boot: a kernel, and arguments that make it another one to test on.
+//! What to boot: a kernel, arguments that make it another one to test on, and the tests to run there.
 
 use std::ffi::{OsStr, OsString};
+use std::iter;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use crate::setup;
-use crate::vm::kernel::{KernelSpec, UnknownKernel};
+use crate::vm::kernel::{self, KernelSpec, UnknownKernel};
+use crate::vm::packages::{self, PackageSet};
 
 /// Besides every kernel of the set-up. What is not exact about a counter shows where the kernel may
 /// be preempted anywhere.
@@ -14,8 +16,55 @@ const PREEMPTIBLE: &str = "6.12+preempt=full";
 /// The tests that match the second need a machine that serves no other: here every device bounces.
 const FOR_ONE_TEST: (&str, &str) = ("6.12+swiotlb=force", "a_device_that_bounces");
 
+/// Real programs run on the kernel of the Debian release that they are from.
+const REAL_PROGRAMS: &str = kernel::DEFAULT;
+
+/// Options of the test runner whose value follows as a word of its own, which is no filter.
+const VALUED: [&str; 5] = ["--skip", "--test-threads", "--logfile", "--format", "--color"];
+
 /// The word for all of them.
 pub(crate) const ALL: &str = "all";
+
+/// A test program and what it finds in its guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Suite {
+    /// The tests of zc.
+    Zc,
+    /// What zc says of Debian's programs.
+    RealPrograms,
+}
+
+impl Suite {
+    /// The name of the test program.
+    pub(crate) fn program(self) -> &'static str {
+        match self {
+            Self::Zc => "guest",
+            Self::RealPrograms => "programs",
+        }
+    }
+
+    /// What a run of it is called.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Zc => "integration tests",
+            Self::RealPrograms => "real programs",
+        }
+    }
+
+    /// What its guest has beside busybox.
+    pub(crate) fn packages(self) -> Option<&'static PackageSet> {
+        match self {
+            Self::Zc => None,
+            Self::RealPrograms => Some(&packages::PROGRAMS),
+        }
+    }
+
+    /// Whether it has a test that `filter` may mean: those of real programs lie in a module
+    /// `programs`.
+    fn meant_by(self, filter: &str) -> bool {
+        filter.starts_with("programs::") == (self == Self::RealPrograms)
+    }
+}
 
 /// One start of a guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +74,7 @@ pub(crate) struct Boot {
     pub(crate) arguments: String,
     /// Only tests whose names match; all if `None`.
     pub(crate) only: Option<&'static str>,
+    pub(crate) suite: Suite,
 }
 
 /// What one word of `--kernels` stands for.
@@ -40,21 +90,48 @@ impl Choice {
     fn parse(text: &OsStr) -> Result<Self, UnknownKernel> {
         if text == ALL {
             let words = setup::KERNELS.iter().copied().chain([PREEMPTIBLE]);
-            let mut boots =
-                words.map(|word| Boot::parse(word.as_ref())).collect::<Result<Vec<_>, _>>()?;
+            let boots = words.map(|word| Self::parse(word.as_ref()).map(|choice| choice.0));
+            let mut boots = boots.collect::<Result<Vec<_>, _>>()?.concat();
             let (machine, only) = FOR_ONE_TEST;
             boots.push(Boot { only: Some(only), ..Boot::parse(machine.as_ref())? });
             return Ok(Self(boots));
         }
-        Boot::parse(text).map(|boot| Self(vec![boot]))
+        let boot = Boot::parse(text)?;
+        let programs =
+            (text == REAL_PROGRAMS).then(|| Boot { suite: Suite::RealPrograms, ..boot.clone() });
+        Ok(Self([boot].into_iter().chain(programs).collect()))
     }
+}
+
+/// Those of the boots that have tests for these arguments of the test runner.
+pub(crate) fn wanted<'a>(
+    boots: impl Iterator<Item = &'a Boot>,
+    runner: &[OsString],
+) -> Vec<&'a Boot> {
+    let takes_it = |before: &OsString| VALUED.iter().any(|option| before == option);
+    let filters: Vec<&str> = iter::once(None)
+        .chain(runner.iter().map(Some))
+        .zip(runner)
+        .filter(|(before, _)| !before.is_some_and(takes_it))
+        .filter_map(|(_, argument)| argument.to_str())
+        .filter(|argument| !argument.starts_with('-'))
+        .collect();
+    let wanted = |boot: &Boot| {
+        let for_filters =
+            filters.is_empty() || filters.iter().any(|filter| boot.suite.meant_by(filter));
+        (boot.only.is_none() || runner.is_empty()) && for_filters
+    };
+    boots.filter(|boot| wanted(boot)).collect()
 }
 
 impl Boot {
     /// Reads `KERNEL[+ARGUMENT]…`. The path of a kernel may have a `+` of its own.
     fn parse(text: &OsStr) -> Result<Self, UnknownKernel> {
         let unknown = match KernelSpec::parse(text) {
-            Ok(kernel) => return Ok(Self { kernel, arguments: String::new(), only: None }),
+            Ok(kernel) => {
+                let (arguments, only, suite) = (String::new(), None, Suite::Zc);
+                return Ok(Self { kernel, arguments, only, suite });
+            }
             Err(unknown) => unknown,
         };
         let Some((kernel, argument)) = text.to_str().and_then(|text| text.rsplit_once('+')) else {
@@ -79,14 +156,18 @@ mod tests {
 
     fn boot(kernel: &str, arguments: &str) -> Boot {
         let kernel = KernelSpec::parse(kernel.as_ref()).unwrap();
-        Boot { kernel, arguments: arguments.into(), only: None }
+        Boot { kernel, arguments: arguments.into(), only: None, suite: Suite::Zc }
+    }
+
+    fn programs() -> Boot {
+        Boot { suite: Suite::RealPrograms, ..boot("6.12", "") }
     }
 
     #[test]
-    fn all_is_every_kernel_the_preemptible_one_and_one_that_bounces() {
-        let expected = [("5.10", ""), ("6.1", ""), ("6.12", ""), ("7.3", "")];
-        let mut expected = expected.map(|(kernel, arguments)| boot(kernel, arguments)).to_vec();
-        expected.push(boot("6.12", "preempt=full"));
+    fn all_is_every_kernel_real_programs_the_preemptible_one_and_one_that_bounces() {
+        let mut expected = ["5.10", "6.1", "6.12"].map(|kernel| boot(kernel, "")).to_vec();
+        expected.push(programs());
+        expected.extend([boot("7.3", ""), boot("6.12", "preempt=full")]);
         let bounces = boot("6.12", "swiotlb=force");
         expected.push(Boot { only: Some("a_device_that_bounces"), ..bounces });
         assert_eq!(parse("all"), expected);
@@ -99,6 +180,23 @@ mod tests {
         for bad in ["6.13", "6.13+preempt=full", "+6.1", "all+nokaslr", ""] {
             assert!(Choice::parse(bad.as_ref()).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_filter_starts_only_guests_that_may_have_its_tests() {
+        let boots = parse("all");
+        let wanted = |runner: &[&str]| -> Vec<Boot> {
+            let runner: Vec<OsString> = runner.iter().map(OsString::from).collect();
+            wanted(boots.iter(), &runner).into_iter().cloned().collect()
+        };
+        assert_eq!(wanted(&[]), boots);
+        assert_eq!(wanted(&["--nocapture", "programs::files"]), [programs()]);
+        let without = |boot: &&Boot| boot.suite == Suite::Zc && boot.only.is_none();
+        let zc: Vec<Boot> = boots.iter().filter(without).cloned().collect();
+        assert_eq!(wanted(&["lab::"]), zc);
+        assert_eq!(wanted(&["lab::", "programs::"]).len(), zc.len() + 1);
+        assert_eq!(wanted(&["--nocapture"]).len(), zc.len() + 1);
+        assert_eq!(wanted(&["--skip", "programs::"]).len(), zc.len() + 1);
     }
 
     #[test]

@@ -12,9 +12,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 use zc_guest::RunSpec;
 
-use super::boots::Boot;
+use super::boots::{Boot, Suite};
 use super::{TestRun, show};
-use crate::build;
+use crate::build::{self, Executable};
 use crate::libtest;
 use crate::progress::Step;
 use crate::vm::payload::Transfer;
@@ -40,7 +40,7 @@ const SEED: &str = "PROPTEST_RNG_SEED";
 /// The programs that run in the guests.
 pub(super) struct Programs {
     zc: PathBuf,
-    tests: PathBuf,
+    tests: Vec<Executable>,
 }
 
 impl Programs {
@@ -50,9 +50,17 @@ impl Programs {
         let mut command = build::cargo()?;
         command.args(["test", "--package", "zc-tests", "--no-run", "--release"]);
         let step = Step::new("building the integration tests");
-        let mut found = build::executables(build::static_for_guest(&mut command), &step)?;
-        found.retain(|program| program.target.kind.iter().any(|kind| kind == "test"));
-        Ok(Self { zc, tests: build::one(found, "the integration tests")? })
+        let tests = build::executables(build::static_for_guest(&mut command), &step)?;
+        Ok(Self { zc, tests })
+    }
+
+    fn tests(&self, suite: Suite) -> Result<&Path> {
+        let name = suite.program();
+        let is_it = |test: &&Executable| {
+            test.target.name == name && test.target.kind.iter().any(|kind| kind == "test")
+        };
+        let found = self.tests.iter().find(is_it);
+        Ok(&found.with_context(|| format!("cargo built no test program {name}"))?.executable)
     }
 }
 
@@ -63,17 +71,23 @@ pub(super) struct Prepared {
     arguments: String,
     /// As in [`Boot`].
     only: Option<&'static str>,
+    suite: Suite,
 }
 
 impl Prepared {
     /// Makes what `boot` needs ready.
     pub(super) fn new(boot: &Boot) -> Result<Self> {
-        let guest = Guest::prepare(&boot.kernel, None, false)?;
-        Ok(Self { guest, arguments: boot.arguments.clone(), only: boot.only })
+        let guest = match boot.suite.packages() {
+            Some(packages) => Guest::prepare_with(&boot.kernel, packages)?,
+            None => Guest::prepare(&boot.kernel, None, false)?,
+        };
+        let Boot { arguments, only, suite, .. } = boot.clone();
+        Ok(Self { guest, arguments, only, suite })
     }
 
     fn name(&self) -> String {
-        let name = format!("integration tests on {} {}", self.guest.release(), self.arguments);
+        let title = self.suite.title();
+        let name = format!("{title} on {} {}", self.guest.release(), self.arguments);
         name.trim_end().to_owned()
     }
 }
@@ -130,7 +144,7 @@ fn run_tests(prepared: &Prepared, programs: &Programs, runner: &[OsString]) -> R
     let spec = RunSpec { argv, env: setting, ..RunSpec::default() };
     let run = Run {
         spec,
-        add: vec![to(&programs.zc, ZC_PATH), to(&programs.tests, TESTS_PATH)],
+        add: vec![to(&programs.zc, ZC_PATH), to(programs.tests(prepared.suite)?, TESTS_PATH)],
         memory_mib: MEMORY_MIB,
         nics: Some(NICS.to_owned()),
         append: prepared.arguments.clone(),
@@ -143,9 +157,10 @@ fn run_tests(prepared: &Prepared, programs: &Programs, runner: &[OsString]) -> R
     drop(step);
     let [stdout, stderr] = [stdout, stderr].map(|output| text(&output));
     let (skips, stderr) = libtest::skips(&stderr);
+    let (claims, stderr) = libtest::claims(&stderr);
     let stdout = libtest::mark_skipped(&stdout, &skips);
     let mut tests = show(&prepared.name(), &format!("{stdout}{stderr}"))?;
-    tests.skips = skips;
+    (tests.skips, tests.claims) = (skips, claims);
     tests.failure = match result {
         Err(error) => Some(format!("{error:#}")),
         Ok(_) if tests.reports.is_empty() => Some("the test runner did not finish".to_owned()),

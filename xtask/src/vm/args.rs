@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::kernel::{self, KernelSpec};
+use super::packages::PackageSet;
 use super::payload::{self, Transfer};
 
 /// What `cargo xtask vm` is asked for.
@@ -22,6 +23,10 @@ pub(crate) struct VmArgs {
     /// Look for a newer version of the kernel even if the cached one is recent
     #[arg(long)]
     pub(crate) refresh: bool,
+
+    /// Debian's packages in the guest too: those of the benchmark, or of the tests of real programs
+    #[arg(long, value_name = "bench|programs", conflicts_with_all = ["modules", "refresh"], value_parser = PackageSet::parser(), hide_possible_values = true)]
+    pub(crate) packages: Option<&'static PackageSet>,
 
     /// Memory of the guest in MiB
     #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(128..))]

@@ -199,7 +199,10 @@ pub(crate) fn command(args: &VmArgs) -> Result<u8> {
         setup::ensure(&[Part::Bpf])?;
         add.push(Transfer { host: build::guest_program("zc", "zc")?, guest: ZC_PATH.into() });
     }
-    let guest = Guest::prepare(&args.kernel, args.modules.as_deref(), args.refresh)?;
+    let guest = match args.packages {
+        Some(packages) => Guest::prepare_with(&args.kernel, packages)?,
+        None => Guest::prepare(&args.kernel, args.modules.as_deref(), args.refresh)?,
+    };
     progress::note(&guest.describe());
     let deadline = args.timeout.map(Duration::from_secs);
     let run = Run {

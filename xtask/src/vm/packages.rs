@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::{Deserialize, Serialize};
 
 use super::apt::{Apt, Suite};
@@ -20,6 +21,18 @@ use crate::progress::{self, Step};
 use crate::{process, signals};
 
 static TRIXIE: Suite = Suite { name: "trixie", backports: false, archived: false };
+
+/// The tools that the benchmark compares zc with.
+pub(crate) static BENCH: PackageSet =
+    PackageSet::of_trixie("bench", &["bpftrace", "linux-perf", "strace"]);
+
+/// What the tests of real programs run, and strace to check zc by.
+pub(crate) static PROGRAMS: PackageSet = PackageSet::of_trixie(
+    "programs",
+    &["coreutils", "curl", "dash", "gzip", "nginx", "python3", "rsync", "strace", "tar"],
+);
+
+static SETS: [&PackageSet; 2] = [&BENCH, &PROGRAMS];
 
 /// What a kind of guest has beside busybox.
 #[derive(Debug)]
@@ -32,8 +45,14 @@ pub(crate) struct PackageSet {
 
 impl PackageSet {
     /// Packages of Debian trixie, the release of the default kernel.
-    pub(crate) const fn of_trixie(name: &'static str, packages: &'static [&'static str]) -> Self {
+    const fn of_trixie(name: &'static str, packages: &'static [&'static str]) -> Self {
         Self { name, suite: &TRIXIE, packages }
+    }
+
+    /// For a command line: one of all sets, by its name.
+    pub(crate) fn parser() -> impl TypedValueParser<Value = &'static Self> {
+        PossibleValuesParser::new(SETS.map(|set| set.name))
+            .try_map(|name| SETS.into_iter().find(|set| set.name == name).ok_or("no such set"))
     }
 }
 

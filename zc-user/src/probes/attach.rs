@@ -118,7 +118,7 @@ impl Probes {
         if bare {
             attach_instead(&mut ebpf, &mut sites);
         }
-        let meters = meters::attach(&mut ebpf, btf, &resolved.meters, bare);
+        let meters = meters::attach(&mut ebpf, btf, &resolved.meters, bare, options.boundary);
         let log = KernelLog::open(&mut ebpf);
         let Resolved { functions, skips_nested, page_leaves_copy, .. } = resolved;
         Ok(Self { ebpf, sites, meters, functions, skips_nested, page_leaves_copy, log })

@@ -304,12 +304,14 @@ fn network(btf: &Btf, layout: &mut Layout) -> Result<(), BtfError> {
 }
 
 /// Attaches every row for which `unavailable` has no reason not to; a status for each. Where no site is
-/// attached, nobody knows whose a buffer is that goes to a network device.
+/// attached, nobody knows whose a buffer is that goes to a network device. Functions are left alone
+/// where `boundary` says so.
 pub fn attach(
     ebpf: &mut Ebpf,
     btf: &AyaBtf,
     unavailable: &[Option<Status>],
     no_sites: bool,
+    boundary: bool,
 ) -> Vec<Status> {
     METERS
         .iter()
@@ -317,6 +319,9 @@ pub fn attach(
         .map(|(row, status)| {
             status.clone().unwrap_or_else(|| {
                 let function = row.hook.name();
+                if boundary && matches!(row.hook, Hook::Entry(_)) {
+                    return Status::Disabled;
+                }
                 if no_sites && row.number == Number::Network {
                     let reason = "no site tells whose a buffer is".to_owned();
                     return Status::Refused { function, reason };
@@ -350,7 +355,8 @@ pub fn measures(statuses: &[Status], number: Number) -> Result<(), String> {
             Status::Refused { function, reason } => {
                 return Err(format!("the kernel refused {function}: {reason}"));
             }
-            Status::Miscounts { .. } | Status::Disabled | Status::Unneeded => {
+            Status::Disabled => return Err(format!("{} is left out", row.hook.name())),
+            Status::Miscounts { .. } | Status::Unneeded => {
                 return Err(format!("{} is not relied on", row.program));
             }
         }

@@ -206,13 +206,16 @@ fn totals(out: &mut String, total: &Totals) {
     };
     let _ = writeln!(out, "moved {moved}, copied {}{copies}", copied(total.copied));
     let causes = &total.switches.mode_switches_by_cause;
-    let count = |count: Option<u64>| count.map_or_else(|| NOT.to_owned(), |n| n.to_string());
+    let by = |cause: &str, count: Option<u64>| match count {
+        Some(count) => format!("{count} by {cause}"),
+        None => format!("by {cause} {NOT}"),
+    };
     let _ = writeln!(
         out,
-        "mode switches: {} by system calls, {} by page faults, {} by interrupts",
-        count(causes.system_calls),
-        count(causes.page_faults),
-        count(causes.interrupts),
+        "mode switches: {}, {}, {}",
+        by("system calls", causes.system_calls),
+        by("page faults", causes.page_faults),
+        by("interrupts", causes.interrupts),
     );
     let context = total.switches.context_switches.map_or_else(
         || NOT.to_owned(),
@@ -222,10 +225,11 @@ fn totals(out: &mut String, total: &Totals) {
         || NOT.to_owned(),
         |block| format!("read {} bytes, written {}", block.read_bytes, block.written_bytes),
     );
+    let network =
+        total.switches.network_bytes.map_or_else(|| NOT.to_owned(), |n| format!("{n} bytes"));
     let _ = writeln!(
         out,
-        "context switches: {context}; block I/O: {block}; to network devices: {} bytes",
-        count(total.switches.network_bytes),
+        "context switches: {context}; block I/O: {block}; to network devices: {network}",
     );
 }
 

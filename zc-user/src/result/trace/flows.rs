@@ -83,6 +83,9 @@ fn flow(
         return None;
     }
     let coverage = bytes.map(|bytes| coverage(bytes, ends(slot, [source, sink]), &sites));
+    // A tracepoint that saw every byte says how often they were copied. One that did not says nothing:
+    // they passed sites that nobody watched.
+    let coverage = coverage.filter(|coverage| view.bare().is_none() || coverage.is_complete());
     let socket = is_socket(source) || is_socket(sink) || call == Cell::NETWORK_STACK;
     let seen = seen(coverage, socket, &sites, view);
     let copied = seen.as_ref().map_or(Copied::from_fn(|_| None), |copied| *copied);
@@ -146,6 +149,9 @@ fn seen(
     view: &View<'_>,
 ) -> Result<Copied<u64>, String> {
     if let Some(why) = view.unreturned() {
+        return Err(why);
+    }
+    if let (None, Some(why)) = (coverage, view.bare()) {
         return Err(why);
     }
     if let Some(Coverage { returned_bytes, explained_bytes, .. }) = coverage

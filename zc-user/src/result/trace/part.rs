@@ -18,6 +18,9 @@ use crate::{
 /// Bytes by site and kind of iterator.
 pub(super) type Sites = BTreeMap<(Site, IterClass), Tally>;
 
+/// Counts by call, source and sink.
+pub(super) type ByFlow = BTreeMap<(u16, u8, u8), Vec<(Cell, Tally)>>;
+
 /// What can be relied on.
 pub(super) struct View<'a> {
     /// By [`Site`].
@@ -60,16 +63,30 @@ impl<'a> View<'a> {
 
     /// Everything that was not counted, a line each: one where nothing could be.
     pub(super) fn all_unseen(&self) -> Vec<String> {
-        let functions = &self.statuses[..Site::DatagramTracepoint as usize];
+        if let Some(why) = self.bare() {
+            let copies = "copies, but those to receivers of sockets";
+            return vec![format!("{copies}: {why}; zc doctor says what this machine allows")];
+        }
         let mut lines: Vec<_> = self.unreliable.values().cloned().collect();
         lines.dedup();
-        if !functions.iter().any(|status| matches!(status, Status::Attached { .. })) {
-            let first = lines.first().cloned().unwrap_or_default();
-            let rest =
-                "copies, but those to receivers of sockets: no kernel function can be probed";
-            return vec![format!("{rest} ({first}; zc doctor has the kernel's answers)")];
-        }
         lines
+    }
+
+    /// Why not one kernel function is probed, where that is so.
+    pub(super) fn bare(&self) -> Option<String> {
+        let functions = &self.statuses[..Site::DatagramTracepoint as usize];
+        let mut reason = None;
+        for status in functions {
+            match status {
+                Status::Attached { .. } => return None,
+                Status::Refused { function, reason: why } => {
+                    reason = reason.or(Some(format!("the kernel refused {function}: {why}")));
+                }
+                _ => {}
+            }
+        }
+        let reason = reason.unwrap_or_else(|| "they are left out".into());
+        Some(format!("no kernel function is probed ({reason})"))
     }
 
     /// Why the returns of system calls may be missing.
@@ -93,8 +110,8 @@ impl Part {
     }
 
     /// Those of system calls and sites, by call and ends.
-    pub(super) fn by_flow(&self) -> BTreeMap<(u16, u8, u8), Vec<(Cell, Tally)>> {
-        let mut flows = BTreeMap::<_, Vec<_>>::new();
+    pub(super) fn by_flow(&self) -> ByFlow {
+        let mut flows = ByFlow::new();
         for (cell, tally) in self.0.iter().filter(|(cell, _)| cell.what != Cell::EVENT) {
             flows.entry((cell.call, cell.source, cell.sink)).or_default().push((*cell, *tally));
         }
@@ -169,7 +186,7 @@ impl Part {
                 .unseen(Direction::KernelToKernel)
                 .is_none()
                 .then(|| derive::sum_of(&sites, |effect| matches!(effect, Effect::Aside(_)))),
-            coverage: whole.then(|| coverage(flows)),
+            coverage: (whole && view.bare().is_none()).then(|| coverage(flows)),
             syscalls: returns,
             mode_switches: returns.zip(faults).map(|(calls, faults)| 2 * (calls + faults)),
             switches,
@@ -253,7 +270,7 @@ fn bounds(moved: Option<u64>, copied: Copied<u64>, flows: &[Flow]) -> Option<[f6
 }
 
 /// See [`Totals::moved_bytes`].
-fn moved(flows: &BTreeMap<(u16, u8, u8), Vec<(Cell, Tally)>>) -> u64 {
+fn moved(flows: &ByFlow) -> u64 {
     let outside = |kind: u8| kind != Kind::None as u8 && kind != Kind::Memory as u8;
     let pipe = Kind::Pipe as u8;
     let (mut inward, mut outward, mut into_pipes, mut out_of_pipes) = (0, 0, 0, 0);

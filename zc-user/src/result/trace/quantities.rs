@@ -55,49 +55,62 @@ impl Bound<'_> {
     fn total(&self, name: &str) -> Found {
         let total = &self.report.total;
         let switches = &total.switches;
+        let number = |number| self.number(number, name);
         match name {
-            "moved" => self.number(total.moved_bytes),
+            "moved" => number(total.moved_bytes),
             "copied" => self.copied(part::all(total.copied)),
             "user_to_kernel" => self.copied(total.copied.user_to_kernel),
             "kernel_to_user" => self.copied(total.copied.kernel_to_user),
             "kernel_to_kernel" => self.copied(total.copied.kernel_to_kernel),
             "copies_per_byte" => per(self.total("copied")?, self.total("moved")?),
-            "mode_switches" => self.number(total.mode_switches),
+            "mode_switches" => number(total.mode_switches),
             "switches_per_mib" => {
                 let moved = Number::Real(self.total("moved")?.as_f64() / f64::from(1 << 20));
                 per(self.total("mode_switches")?, moved)
             }
-            "page_faults.user" => self.number(total.page_faults.user),
-            "page_faults.kernel" => self.number(total.page_faults.kernel),
+            "page_faults.user" => number(total.page_faults.user),
+            "page_faults.kernel" => number(total.page_faults.kernel),
             "context_switches.voluntary" => {
-                self.number(switches.context_switches.map(|switches| switches.voluntary))
+                number(switches.context_switches.map(|switches| switches.voluntary))
             }
             "context_switches.involuntary" => {
-                self.number(switches.context_switches.map(|switches| switches.involuntary))
+                number(switches.context_switches.map(|switches| switches.involuntary))
             }
-            "interrupts.user" => self.number(switches.interrupts.user),
-            "block_io.read_bytes" => self.number(switches.block_io.map(|io| io.read_bytes)),
-            "block_io.written_bytes" => self.number(switches.block_io.map(|io| io.written_bytes)),
-            "network_bytes" => self.number(switches.network_bytes),
-            "syscalls" => self.number(total.syscalls),
+            "interrupts.user" => number(switches.interrupts.user),
+            "block_io.read_bytes" => number(switches.block_io.map(|io| io.read_bytes)),
+            "block_io.written_bytes" => number(switches.block_io.map(|io| io.written_bytes)),
+            "network_bytes" => number(switches.network_bytes),
+            "syscalls" => number(total.syscalls),
             "coverage" => match total.coverage {
                 Some(Coverage { ratio: Some(ratio), .. }) => Ok(ratio.into()),
                 Some(_) => Err(Missing::NotObserved("nothing was moved".into())),
-                None => self.number(None),
+                None => Err(Missing::NotObserved(self.why(COPIES))),
             },
             _ => Err(Missing::Unknown),
         }
     }
 
-    /// A number that the report has, or the first reason that it gives for lacking one.
-    fn number(&self, number: Option<u64>) -> Found {
-        number.map(Number::from).ok_or_else(|| Missing::NotObserved(self.why()))
+    /// A number that the report has, or its reason for lacking it.
+    fn number(&self, number: Option<u64>, name: &str) -> Found {
+        number.map(Number::from).ok_or_else(|| Missing::NotObserved(self.why(name)))
     }
 
-    fn why(&self) -> String {
+    /// Why the report lacks the quantity `name`: what it says of that; of the rest, what was lost.
+    fn why(&self, name: &str) -> String {
         let completeness = &self.report.completeness;
-        let problem = completeness.problems.iter().chain(&completeness.unmetered).next().cloned();
-        problem.unwrap_or_else(|| {
+        // The number that a meter makes, as the report's lines about meters begin.
+        let meter = match name.split('.').next() {
+            Some("interrupts") => " interrupts: ",
+            Some("context_switches") => "context switches: ",
+            Some("block_io") => "block I/O: ",
+            Some("network_bytes") => "network: ",
+            _ => "",
+        };
+        let of_meter = |line: &&String| !meter.is_empty() && line.contains(meter);
+        let unmetered = completeness.unmetered.iter().find(of_meter);
+        let unseen = completeness.unseen.iter().find(|_| meter.is_empty() && name == COPIES);
+        let reason = unmetered.or(unseen).or(completeness.problems.first()).cloned();
+        reason.unwrap_or_else(|| {
             let tier = self.report.tier.name();
             format!("it cannot be observed in tier {tier} (zc doctor says why)")
         })
@@ -105,13 +118,13 @@ impl Bound<'_> {
 
     fn copied(&self, bytes: Option<u64>) -> Found {
         let unseen: u64 = self.report.flows.iter().map(unseen).sum();
-        self.number(bytes.map(|bytes| if self.most { bytes + unseen } else { bytes }))
+        self.number(bytes.map(|bytes| if self.most { bytes + unseen } else { bytes }), COPIES)
     }
 
     /// `NAME.calls` and so on. A call that was not made is one of no calls, if calls are counted.
     fn call(&self, rest: &str) -> Found {
         let (name, what) = rest.split_once('.').ok_or(Missing::Unknown)?;
-        self.number(self.report.total.syscalls)?;
+        self.number(self.report.total.syscalls, "syscalls")?;
         let call = self.report.syscalls.iter().find(|call| call.name == name);
         let of = |number: fn(&CallReport) -> u64| Ok(call.map_or(0, number).into());
         match what {
@@ -152,7 +165,7 @@ impl Bound<'_> {
     /// Of the flows into sockets, or out of them; with what the network stack copied later where
     /// they send.
     fn flows(&self, what: &str, wanted: fn(&Flow) -> bool) -> Found {
-        self.number(self.report.total.syscalls)?;
+        self.number(self.report.total.syscalls, "syscalls")?;
         let flows = self.flows_where(wanted);
         match what {
             "bytes" => Ok(flows.iter().filter_map(|flow| flow.bytes).sum::<u64>().into()),
@@ -170,7 +183,7 @@ impl Bound<'_> {
     fn sum(&self, flows: &[&Flow]) -> Found {
         let mut sum = 0;
         for flow in flows {
-            sum += match part::all(flow.copied) {
+            sum += match part::all(flow.copied).or_else(|| to_receiver(flow)) {
                 Some(copied) => copied,
                 None if unseen(flow) > 0 => 0,
                 None => return Err(Missing::NotObserved(reason(flow))),
@@ -180,6 +193,9 @@ impl Bound<'_> {
         Ok(sum.into())
     }
 }
+
+/// What all quantities about copies are missing for.
+const COPIES: &str = "copied";
 
 /// What copies inside the network stack are listed as.
 const LATER: &str = "(network stack)";
@@ -193,6 +209,13 @@ fn reason(flow: &Flow) -> String {
 /// Bytes that passed no known site, or more than once.
 fn unseen(flow: &Flow) -> u64 {
     flow.coverage.map_or(0, |coverage| coverage.returned_bytes.abs_diff(coverage.explained_bytes))
+}
+
+/// What a call copied that only receives. It copies in one direction: what is copied on the way from a
+/// sender is on the sender's account.
+fn to_receiver(flow: &Flow) -> Option<u64> {
+    let receives = is_socket(flow.source) && flow.sink == "memory";
+    flow.copied.kernel_to_user.filter(|_| receives)
 }
 
 fn is_socket(kind: &str) -> bool {

@@ -28,12 +28,12 @@ use zc_common::{Group, IterClass, Leaf};
 use crate::{
     following::stopped_shell,
     lab::assert_exact as assert_exact_at_sites,
-    least_privilege::{Privilege, as_user},
     report::{Audit, Lab},
     support::{
         KPTR_RESTRICT, PERF_EVENT_PARANOID, lab, loaded_programs, nothing_left_behind, parsed, run,
         scratch, set, shared, small_lab, status, stderr, stdout, wait_for, zc,
     },
+    user::{Privilege, as_user},
 };
 
 /// One style, counted by two methods.

@@ -5,8 +5,8 @@ use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use crate::{
-    least_privilege::{Privilege, as_user},
     support::{nothing_left_behind, run, scratch, status, stderr, stdout, zc},
+    user::{Privilege, as_user},
 };
 
 /// Runs `zc`, expects failure with `exit`, and one line on stderr that holds all of `says`.

@@ -6,11 +6,11 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use serde_json::Value;
 
 use crate::{
-    least_privilege::{Privilege, as_user},
     support::{
         KPTR_RESTRICT, PERF_EVENT_PARANOID, nothing_left_behind, scratch, set, status, stderr,
         stdout, zc,
     },
+    user::{Privilege, as_user},
 };
 
 const BTF: &str = "/sys/kernel/btf/vmlinux";

@@ -33,7 +33,7 @@ fn at<T: Copy>(base: u64, offset: u32) -> Option<T> {
 /// The `struct file` of a descriptor (`files_lookup_fd_raw`, include/linux/fdtable.h).
 #[inline(always)]
 fn file(descriptor: u64) -> Option<u64> {
-    let files: u64 = field(layout!(task_files))?;
+    let files: u64 = field(layout!(task_files));
     let table: u64 = at(files, layout!(files_fdt))?;
     let descriptor = descriptor & 0xffff_ffff;
     if descriptor >= u64::from(at::<u32>(table, layout!(fdt_max_fds))?) {

@@ -2,10 +2,10 @@
 //!
 //! The three kinds of access are safe for different reasons, and each stands here once.
 
-use core::arch::asm;
+use core::{arch::asm, mem::MaybeUninit};
 
 use aya_ebpf::{
-    helpers::{bpf_get_current_pid_tgid, bpf_probe_read_kernel},
+    helpers::{bpf_get_current_pid_tgid, bpf_probe_read_kernel, generated},
     maps::{Array, PerCpuArray},
 };
 
@@ -41,6 +41,23 @@ impl Tracked {
 pub(crate) fn peek<T: Copy>(at: *const u8) -> Option<T> {
     // SAFETY: the helper checks the address.
     unsafe { bpf_probe_read_kernel(at.cast::<T>()).ok() }
+}
+
+/// The same, and zeros where it cannot be read, which the helper writes then. Without a branch: the
+/// compiler would work on a value that is not there before it looks whether it is, and older verifiers
+/// refuse that.
+#[inline(always)]
+pub(crate) fn peek_or_zero<T: Copy>(at: *const u8) -> T {
+    let mut value = MaybeUninit::<T>::uninit();
+    // SAFETY: the helper checks the address, and writes all of the value in any case.
+    unsafe {
+        generated::bpf_probe_read_kernel(
+            value.as_mut_ptr().cast(),
+            size_of::<T>() as u32,
+            at.cast(),
+        );
+        value.assume_init()
+    }
 }
 
 /// An address as a number. The verifier tracks it as a pointer, on which it refuses arithmetic;

@@ -15,7 +15,7 @@ use zc_common::{TaskId, Thread};
 
 use crate::{
     layout::layout,
-    memory::{Tracked, current_tgid, current_tid, number, peek},
+    memory::{Tracked, current_tgid, current_tid, number, peek, peek_or_zero},
 };
 
 /// How far behind the start of a task's stack its registers are saved when it enters the kernel; 0
@@ -28,7 +28,7 @@ static mut REGISTERS: u64 = 0;
 #[raw_tracepoint(tracepoint = "sys_exit")]
 fn learn_registers(ctx: RawTracePointContext) -> Option<()> {
     let saved = number(ctx.arg(0))?;
-    let stack: u64 = field(layout!(task_stack))?;
+    let stack: u64 = field(layout!(task_stack));
     let place = &raw mut REGISTERS;
     // SAFETY: a valid static, which every writer gives the same value.
     unsafe { place.write_volatile(saved.wrapping_sub(stack)) };
@@ -37,21 +37,21 @@ fn learn_registers(ctx: RawTracePointContext) -> Option<()> {
 
 /// A field of the task on the CPU. Where the task has no type, up to 5.10, by a helper.
 #[inline(always)]
-pub(crate) fn field<T: Copy>(offset: u32) -> Option<T> {
+pub(crate) fn field<T: Copy>(offset: u32) -> T {
     if layout!(task_typed) == 0 {
         // SAFETY: it only gives the address of the task.
         let task = unsafe { bpf_get_current_task() } as *const u8;
-        return peek(task.wrapping_add(offset as usize));
+        return peek_or_zero(task.wrapping_add(offset as usize));
     }
     // SAFETY: as above; the verifier knows the structure.
     let task = unsafe { bpf_get_current_task_btf() } as *const u8;
-    Some(Tracked(task).read(offset))
+    Tracked(task).read(offset)
 }
 
 /// The thread on the CPU.
 #[inline(always)]
 pub(crate) fn current() -> TaskId {
-    TaskId::new(current_tid(), field(layout!(task_start_time)).unwrap_or(0))
+    TaskId::new(current_tid(), field(layout!(task_start_time)))
 }
 
 /// What entered the kernel: the saved registers that say which system call and on what.
@@ -85,7 +85,7 @@ impl Registers {
     /// Those that the task on the CPU entered the kernel with.
     #[inline(always)]
     pub(crate) fn of_current() -> Option<Self> {
-        let stack: u64 = field(layout!(task_stack))?;
+        let stack: u64 = field(layout!(task_stack));
         let place = &raw const REGISTERS;
         // SAFETY: a valid static.
         let place = unsafe { place.read_volatile() };
@@ -112,8 +112,8 @@ impl Registers {
 /// Hands what is worth remembering of the thread on the CPU to `keep`.
 #[inline(always)]
 pub(crate) fn described(keep: impl FnOnce(&Thread)) {
-    let leader = field::<u64>(layout!(task_group_leader)).unwrap_or(0) as *const u8;
-    let start = peek(leader.wrapping_add(layout!(task_start_time) as usize)).unwrap_or(0);
+    let leader = field::<u64>(layout!(task_group_leader)) as *const u8;
+    let start = peek_or_zero(leader.wrapping_add(layout!(task_start_time) as usize));
     let (pid, tid) = visible_ids();
     let mut thread = MaybeUninit::<Thread>::uninit();
     let place = thread.as_mut_ptr();

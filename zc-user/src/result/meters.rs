@@ -130,7 +130,9 @@ pub struct Input<'a> {
 
 impl Input<'_> {
     fn observed(&self, number: Number) -> bool {
-        self.loss.is_none() && measures(self.statuses, number).is_ok()
+        let mut programs = METERS.iter().filter(|row| row.number == number);
+        programs.all(|row| self.loss.of_program(row.program).is_none())
+            && measures(self.statuses, number).is_ok()
     }
 
     fn block_io(&self) -> Option<BlockIo> {

@@ -70,7 +70,7 @@ pub fn report(input: &Input<'_>) -> TraceReport {
     let processes = processes(input.breakdown, &view, input.threads);
     // Each process has pipes and files of its own.
     let moved = processes.iter().map(|process| process.totals.moved_bytes).sum::<Option<u64>>();
-    total.set_moved(moved, &flows);
+    total.set_moved(moved, &view, &flows);
     let mut report = TraceReport {
         schema: SCHEMA,
         zc: env!("CARGO_PKG_VERSION"),

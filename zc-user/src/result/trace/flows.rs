@@ -148,12 +148,13 @@ fn seen(
     sites: &Sites,
     view: &View<'_>,
 ) -> Result<Copied<u64>, String> {
-    if let Some(why) = view.unreturned() {
-        return Err(why);
+    if view.loss.untold {
+        return Err("this kernel does not tell how many counts were lost".into());
     }
     if let (None, Some(why)) = (coverage, view.bare()) {
         return Err(why);
     }
+    // A return that was not counted shows here too: the sites then explain more than there was.
     if let Some(Coverage { returned_bytes, explained_bytes, .. }) = coverage
         && returned_bytes != explained_bytes
     {

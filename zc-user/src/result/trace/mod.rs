@@ -283,3 +283,6 @@ pub struct ThreadReport {
     /// By system call and what is at its two ends.
     pub flows: Vec<Flow>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,7 @@ use crate::{
 pub(super) type Sites = BTreeMap<(Site, IterClass), Tally>;
 
 /// Counts by call, source and sink.
-pub(super) type ByFlow = BTreeMap<(u16, u8, u8), Vec<(Cell, Tally)>>;
+type ByFlow = BTreeMap<(u16, u8, u8), Vec<(Cell, Tally)>>;
 
 /// What can be relied on.
 pub(super) struct View<'a> {
@@ -111,7 +111,7 @@ impl Part {
 
     /// Those of system calls and sites, by call and ends.
     pub(super) fn by_flow(&self) -> ByFlow {
-        let mut flows = ByFlow::new();
+        let mut flows = BTreeMap::<_, Vec<_>>::new();
         for (cell, tally) in self.0.iter().filter(|(cell, _)| cell.what != Cell::EVENT) {
             flows.entry((cell.call, cell.source, cell.sink)).or_default().push((*cell, *tally));
         }
@@ -140,7 +140,7 @@ impl Part {
 
     /// The system calls, most bytes first.
     pub(super) fn calls(&self, view: &View<'_>) -> Vec<CallReport> {
-        if view.unreturned().is_some() && view.loss.untold {
+        if view.loss.untold {
             return Vec::new();
         }
         let numbers: BTreeSet<_> = self.0.keys().map(|cell| cell.call).collect();
@@ -171,10 +171,9 @@ impl Part {
         let sites = self.sites();
         let counted = Meters::from_events(|index| self.event(index));
         let event = |event: Event| self.event(event as usize);
-        let whole = view.unreturned().is_none();
-        let returns = whole.then(|| self.returns());
-        let faults = (view.loss.of_program("page_fault_user").is_none() && !view.loss.untold)
-            .then(|| event(Event::PageFaultUser));
+        let told = !view.loss.untold;
+        let returns = told.then(|| self.returns());
+        let faults = told.then(|| event(Event::PageFaultUser));
         let input = meters::Input { counted: &counted, statuses: view.meters, loss: view.loss };
         let switches = meters::switches(&input, returns, faults);
         let mut totals = Totals {
@@ -186,7 +185,7 @@ impl Part {
                 .unseen(Direction::KernelToKernel)
                 .is_none()
                 .then(|| derive::sum_of(&sites, |effect| matches!(effect, Effect::Aside(_)))),
-            coverage: (whole && view.bare().is_none()).then(|| coverage(flows)),
+            coverage: (told && view.bare().is_none()).then(|| coverage(flows)),
             syscalls: returns,
             mode_switches: returns.zip(faults).map(|(calls, faults)| 2 * (calls + faults)),
             switches,
@@ -200,7 +199,7 @@ impl Part {
                 exits: event(Event::Exit),
             },
         };
-        totals.set_moved(whole.then(|| moved(&self.by_flow())), flows);
+        totals.set_moved(told.then(|| moved(&self.by_flow())), view, flows);
         totals
     }
 }
@@ -249,9 +248,11 @@ fn coverage(flows: &[Flow]) -> Coverage {
 
 impl Totals {
     /// Of several processes, whose `moved` bytes are the sum of each one's.
-    pub(super) fn set_moved(&mut self, moved: Option<u64>, flows: &[Flow]) {
+    pub(super) fn set_moved(&mut self, moved: Option<u64>, view: &View<'_>, flows: &[Flow]) {
         self.moved_bytes = moved;
-        self.copies_per_byte_bounds = bounds(moved, self.copied, flows);
+        // Where returns are missing, so are bytes that were moved.
+        let whole = moved.filter(|_| view.unreturned().is_none());
+        self.copies_per_byte_bounds = bounds(whole, self.copied, flows);
         let exact = self.copies_per_byte_bounds.filter(|[low, high]| low == high);
         self.copies_per_byte = exact.map(|[low, _]| low);
     }

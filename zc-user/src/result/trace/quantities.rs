@@ -27,6 +27,12 @@ impl TraceReport {
         Bound { report: self, most: true }
     }
 
+    /// Why returns of system calls may be missing.
+    fn unreturned(&self) -> Option<String> {
+        let lost = &self.completeness.lost;
+        ["sys_exit", "raw_sys_exit"].iter().find_map(|program| lost.of_program(program))
+    }
+
     /// What keeps every number from being known: something was lost, and nobody knows of what.
     fn unknown(&self) -> Option<String> {
         let lost = &self.completeness.lost;
@@ -39,6 +45,12 @@ impl TraceReport {
 impl Quantities for Bound<'_> {
     fn get(&self, name: &str) -> Found {
         if let Some(why) = self.report.unknown() {
+            return Err(Missing::NotObserved(why));
+        }
+        if let Some(why) = self.report.unreturned()
+            && !["copied", "user_to_kernel", "kernel_to_user", "kernel_to_kernel"].contains(&name)
+            && !name.starts_with("sites.")
+        {
             return Err(Missing::NotObserved(why));
         }
         match name.split_once('.') {

@@ -26,7 +26,8 @@ pub(crate) fn as_user(mut command: Command, privilege: Privilege) -> Command {
     let become_user = move || -> io::Result<()> {
         let (uid, gid) =
             (rustix::process::Uid::from_raw(USER), rustix::process::Gid::from_raw(USER));
-        setrlimit(Resource::Memlock, Rlimit { current: None, maximum: None })?;
+        // Not everybody's root may raise it; kernels of later than 5.10 do not ask.
+        let _refused = setrlimit(Resource::Memlock, Rlimit { current: None, maximum: None });
         set_keep_capabilities(true)?;
         rustix::thread::set_thread_groups(&[])?;
         set_thread_res_gid(gid, gid, gid)?;

@@ -14,8 +14,11 @@ mod command;
 mod counts;
 mod held;
 mod killed;
+mod privilege;
 mod running;
 #[path = "../guest/skip.rs"]
 mod skip;
 mod support;
 mod unseen;
+#[path = "../guest/user.rs"]
+mod user;

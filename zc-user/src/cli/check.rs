@@ -107,6 +107,9 @@ pub(super) fn main(args: &Args) -> Outcome {
     let output = open(args.output.as_ref()).map_err(Failure::usage)?;
     let junit = args.junit.as_ref().map(|path| open(Some(path))).transpose();
     let junit = junit.map_err(Failure::usage)?;
+    let outputs = [Some(&output), junit.as_ref()];
+    let replaces_file = outputs.into_iter().flatten().any(Output::replaces_file);
+    let options = trace::Options { replaces_file, ..options };
     let traced = runtime()?.block_on(async {
         let notice = Notice::new(!args.target.runs_command());
         trace::run(&options, || notice.armed(), |_| Ok(())).await

@@ -78,6 +78,7 @@ impl TargetArgs {
             duration: self.duration,
             interval: None,
             count: None,
+            replaces_file: false,
         })
     }
 

@@ -122,8 +122,8 @@ impl Args {
 
 /// Counts and prints the report.
 pub(super) fn main(args: &Args) -> Outcome {
-    let options = args.options()?;
     let output = Output::open(args.output.as_deref()).map_err(Failure::usage)?;
+    let options = Options { replaces_file: output.replaces_file(), ..args.options()? };
     let runtime = runtime()?;
     let selection = args.selection();
     let mut lines = Lines::new(args);

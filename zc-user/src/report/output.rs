@@ -49,6 +49,11 @@ impl Output {
         Ok(Self::File { path: path.to_path_buf(), draft })
     }
 
+    /// Whether the report will take the place of a file, which its folder has to allow.
+    pub fn replaces_file(&self) -> bool {
+        matches!(self, Self::File { .. })
+    }
+
     /// Writes the report.
     ///
     /// # Errors

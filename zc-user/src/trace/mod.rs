@@ -14,6 +14,7 @@ use thiserror::Error;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::{
+    kernel::caps::{self, Chores},
     measure::Engine,
     probes::attach::{self, Breakdown, Probes, Whom},
     result::trace::{Run, TraceReport},
@@ -68,6 +69,8 @@ pub struct Options {
     pub interval: Option<Duration>,
     /// End after so many intervals.
     pub count: Option<u64>,
+    /// The report will take a file's place: keep what this may need.
+    pub replaces_file: bool,
 }
 
 /// Why there is no trace.
@@ -101,7 +104,8 @@ pub struct Traced {
     pub status: Option<ExitStatus>,
 }
 
-/// Counts until the run ends. `armed` is called when counting has begun, and `each` with the report of
+/// Counts until the run ends, and gives up for good all capabilities that are not needed for the rest of
+/// it. `armed` is called when counting has begun, and `each` with the report of
 /// every interval.
 ///
 /// # Errors
@@ -118,6 +122,13 @@ pub async fn run(
     let mut engine = Engine::new(probes);
     watched.mark(&mut engine, options)?;
     let mut session = Session::open(engine, watched.describe(), options.threads)?;
+    // Before a command's first instruction, and before there is any other thread, whose capabilities
+    // would be its own.
+    let chores = Chores {
+        signals: matches!(options.target, Target::Command(_)),
+        replaces_file: options.replaces_file,
+    };
+    caps::give_up(chores).context("cannot give up capabilities")?;
     watched.start()?;
     armed();
     let ending = watch(options, &mut session, &mut watched, &mut signals, &mut each).await?;

@@ -65,7 +65,7 @@ fn calls(of: &Value) -> BTreeMap<&str, (u64, u64, Option<u64>)> {
 }
 
 /// What the process below does, besides being let go by one byte through a pipe.
-fn everything() -> Held {
+pub(crate) fn everything() -> Held {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     std::fs::write(&path, [7; 5 * 4096]).unwrap();

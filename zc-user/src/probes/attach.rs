@@ -112,13 +112,13 @@ impl Probes {
             }
             learn_registers(&mut ebpf)?;
         }
-        tracepoints::attach(&mut ebpf, btf, options.tracepoints())?;
+        tracepoints::attach(&mut ebpf, btf, options)?;
         let mut sites = attach_sites(&mut ebpf, btf, &resolved, options);
         let bare = !sites.iter().any(|status| matches!(status, Status::Attached { .. }));
         if bare {
             attach_instead(&mut ebpf, &mut sites);
         }
-        let meters = meters::attach(&mut ebpf, btf, &resolved.meters, bare, options.boundary);
+        let meters = meters::attach(&mut ebpf, btf, &resolved.meters, bare, options);
         let log = KernelLog::open(&mut ebpf);
         let Resolved { functions, skips_nested, page_leaves_copy, .. } = resolved;
         Ok(Self { ebpf, sites, meters, functions, skips_nested, page_leaves_copy, log })

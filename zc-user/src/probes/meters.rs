@@ -8,7 +8,7 @@ use zc_common::{Interrupt, Layout};
 
 use super::{
     attach::{
-        Status, attach_at,
+        Options, Status, attach_at,
         tracepoints::{attach_raw, attach_typed},
     },
     catalogue::At,
@@ -304,14 +304,13 @@ fn network(btf: &Btf, layout: &mut Layout) -> Result<(), BtfError> {
 }
 
 /// Attaches every row for which `unavailable` has no reason not to; a status for each. Where no site is
-/// attached, nobody knows whose a buffer is that goes to a network device. Functions are left alone
-/// where `boundary` says so.
+/// attached, nobody knows whose a buffer is that goes to a network device.
 pub fn attach(
     ebpf: &mut Ebpf,
     btf: &AyaBtf,
     unavailable: &[Option<Status>],
     no_sites: bool,
-    boundary: bool,
+    options: &Options<'_>,
 ) -> Vec<Status> {
     METERS
         .iter()
@@ -319,7 +318,12 @@ pub fn attach(
         .map(|(row, status)| {
             status.clone().unwrap_or_else(|| {
                 let function = row.hook.name();
-                if boundary && matches!(row.hook, Hook::Entry(_)) {
+                let left_out = match row.hook {
+                    Hook::Entry(_) => options.boundary,
+                    Hook::Typed(_) => !options.typed,
+                    Hook::Raw(_) => false,
+                };
+                if left_out {
                     return Status::Disabled;
                 }
                 if no_sites && row.number == Number::Network {

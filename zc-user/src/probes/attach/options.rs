@@ -16,6 +16,9 @@ pub struct Options<'a> {
     pub only: Option<&'a BTreeSet<Job>>,
     /// Do without probes on functions: the boundary tier.
     pub boundary: bool,
+    /// Use typed arguments of tracepoints, where the kernel takes them. Without only to show what is
+    /// done where it does not.
+    pub typed: bool,
     /// Children with process ids below this are followed. Less than all only to show what is lost.
     pub pid_slots: u32,
     /// Sockets whose owner is remembered; a power of two.
@@ -34,6 +37,7 @@ impl Default for Options<'_> {
             disabled: &[],
             only: None,
             boundary: false,
+            typed: true,
             pid_slots: PID_SLOTS,
             owner_slots: OWNER_SLOTS,
             follow: true,

@@ -5,7 +5,7 @@ use aya::{
     programs::{BtfTracePoint, RawTracePoint},
 };
 
-use super::{AttachError, with_program};
+use super::{AttachError, Options, with_program};
 
 /// The one with typed arguments, which is passed most often: program and tracepoint have one name.
 pub(in crate::probes) const TYPED: &str = "sys_exit";
@@ -22,9 +22,14 @@ const RAW: [(&str, &str); 5] = [
     ("process_exit", "sched_process_exit"),
 ];
 
-/// Attaches all of them, and `more`.
-pub(super) fn attach(ebpf: &mut Ebpf, btf: &Btf, more: &[&'static str]) -> Result<(), AttachError> {
-    if let Err(typed) = attach_typed(ebpf, btf, TYPED, TYPED) {
+/// Attaches all of them, and what the options add.
+pub(super) fn attach(ebpf: &mut Ebpf, btf: &Btf, options: &Options<'_>) -> Result<(), AttachError> {
+    let typed = if options.typed {
+        attach_typed(ebpf, btf, TYPED, TYPED)
+    } else {
+        Err("left out".to_owned())
+    };
+    if let Err(typed) = typed {
         attach_raw(ebpf, BARE, TYPED).map_err(|bare| AttachError::Essential {
             kind: "tracepoint",
             name: TYPED,
@@ -34,7 +39,7 @@ pub(super) fn attach(ebpf: &mut Ebpf, btf: &Btf, more: &[&'static str]) -> Resul
     for (program, tracepoint) in RAW {
         attach_essential_raw(ebpf, program, tracepoint)?;
     }
-    more.iter().try_for_each(|name| attach_essential_raw(ebpf, name, name))
+    options.tracepoints().iter().try_for_each(|name| attach_essential_raw(ebpf, name, name))
 }
 
 /// Attaches only what shows that the boundary tier works.

@@ -285,4 +285,6 @@ pub struct ThreadReport {
 }
 
 #[cfg(test)]
+mod documented;
+#[cfg(test)]
 mod tests;

@@ -66,7 +66,7 @@ fn attached() -> Vec<Status> {
 }
 
 /// Nothing attached but what goes on a tracepoint.
-fn boundary() -> Vec<Status> {
+pub(super) fn boundary() -> Vec<Status> {
     let status = |row: &crate::probes::catalogue::Entry| match row.at {
         At::Tracepoint => Status::Attached { function: row.functions[0] },
         _ => Status::Refused { function: row.functions[0], reason: "EPERM".into() },
@@ -75,7 +75,7 @@ fn boundary() -> Vec<Status> {
 }
 
 /// The report of `cells`, which add up to what the group counted.
-fn derive(cells: Vec<(Cell, Tally)>, statuses: &[Status], loss: &Loss) -> TraceReport {
+pub(super) fn derive(cells: Vec<(Cell, Tally)>, statuses: &[Status], loss: &Loss) -> TraceReport {
     let thread = Thread { leader: TASK, pid: 70, tid: 70, comm: *b"worker\0\0\0\0\0\0\0\0\0\0" };
     let breakdown =
         Breakdown { cells: cells.into_iter().collect(), threads: [(TASK, thread)].into() };
@@ -100,6 +100,20 @@ fn derive(cells: Vec<(Cell, Tally)>, statuses: &[Status], loss: &Loss) -> TraceR
         live: false,
         threads: false,
     })
+}
+
+/// With threads, a copy of some bytes, and bytes that are none of the payload.
+pub(super) fn full() -> TraceReport {
+    let mut report = whole([sendfile(), read()].concat());
+    let process = report.processes[0].clone();
+    report.processes[0].threads = vec![super::ThreadReport {
+        tid: process.pid,
+        name: process.name,
+        totals: process.totals,
+        flows: process.flows,
+    }];
+    report.flows[0].reason = Some("it does not say how many bytes it moved".into());
+    report
 }
 
 fn whole(cells: Vec<(Cell, Tally)>) -> TraceReport {

@@ -82,6 +82,8 @@ pub struct Layout {
     pub bio_size: u32,
     /// Bytes: `struct net_device`, start of `dev.parent`.
     pub net_device_parent: u32,
+    /// 1 when the kernel stack of each pass is wanted, else 0.
+    pub stacks: u32,
     /// Parameters of the function that each [`Site`] was attached to: a fexit program finds the
     /// return value behind them. 0 where the site is absent.
     pub params: [u32; Site::SLOTS],
@@ -122,11 +124,12 @@ impl Layout {
         bio_opf: 0,
         bio_size: 0,
         net_device_parent: 0,
+        stacks: 0,
         params: [0; Site::SLOTS],
     };
 }
 
-const _: () = assert!(size_of::<Layout>() == 256 + 31 * 4 + Site::SLOTS * 4);
+const _: () = assert!(size_of::<Layout>() == 256 + 32 * 4 + Site::SLOTS * 4);
 
 // SAFETY: repr(C), made of integers, every bit pattern is valid, no padding (size checked above).
 #[cfg(feature = "user")]

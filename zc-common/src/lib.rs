@@ -9,6 +9,7 @@ mod counters;
 mod layout;
 mod leaf;
 mod site;
+mod stacks;
 
 pub use counters::{
     Counters, Event, GROUP_COUNT, Group, Interrupt, Mode, SYSCALL_SLOTS, Tally, syscall_slot,
@@ -16,3 +17,6 @@ pub use counters::{
 pub use layout::{Layout, OWNER_SLOTS, PID_SLOTS};
 pub use leaf::{Leaf, LeafCounters};
 pub use site::{IterClass, Site};
+pub use stacks::{
+    PROBE_FRAMES, STACK_LOSS_SLOTS, STACK_SLOTS, STACK_TALLY_SLOTS, StackKey, StackLoss,
+};

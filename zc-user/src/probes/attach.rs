@@ -26,8 +26,10 @@ use super::{
 use crate::kernel::{bpf_info, caps::Caps};
 
 mod error;
+mod stacks;
 
 pub use error::AttachError;
+pub use stacks::StackRoom;
 
 /// The kernel half, built by the build script.
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/zc-ebpf"));
@@ -92,6 +94,8 @@ pub struct Probes {
     skips_nested: bool,
     /// See [`Resolved::page_leaves_copy`].
     pub page_leaves_copy: bool,
+    /// Whether the stack of each pass is taken.
+    pub stacks: bool,
     /// What the programs log.
     pub log: KernelLog,
 }
@@ -108,11 +112,14 @@ pub struct Options<'a> {
     pub pid_slots: u32,
     /// Sockets whose owner is remembered; a power of two.
     pub owner_slots: u32,
+    /// Take the kernel stack of each pass, with room for so many; without it nothing is spent on them.
+    pub stacks: Option<StackRoom>,
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { disabled: &[], only: None, pid_slots: PID_SLOTS, owner_slots: OWNER_SLOTS }
+        let (pid_slots, owner_slots) = (PID_SLOTS, OWNER_SLOTS);
+        Self { disabled: &[], only: None, pid_slots, owner_slots, stacks: None }
     }
 }
 
@@ -135,8 +142,11 @@ impl Probes {
         let mut resolved = resolve()?;
         resolved.layout.owner_slots = options.owner_slots;
         resolved.layout.pid_slots = options.pid_slots;
+        resolved.layout.stacks = options.stacks.is_some().into();
         let btf = &resolved.targets;
-        let mut ebpf = loader::without_btf()
+        let mut loader = loader::without_btf();
+        stacks::size(&mut loader, options.stacks);
+        let mut ebpf = loader
             .map_max_entries("OWNERS", options.owner_slots)
             .override_global("LAYOUT", &resolved.layout, true)
             .load(OBJECT)?;
@@ -146,7 +156,8 @@ impl Probes {
         let meters = meters::attach(&mut ebpf, btf, &resolved.meters);
         let log = KernelLog::open(&mut ebpf);
         let Resolved { functions, skips_nested, page_leaves_copy, .. } = resolved;
-        Ok(Self { ebpf, sites, meters, functions, skips_nested, page_leaves_copy, log })
+        let stacks = options.stacks.is_some();
+        Ok(Self { ebpf, sites, meters, functions, skips_nested, page_leaves_copy, stacks, log })
     }
 
     /// Loads and attaches a raw tracepoint only: all that the boundary tier needs.

@@ -12,4 +12,5 @@ pub mod measure;
 pub mod probes;
 pub mod report;
 pub mod result;
+pub mod stacks;
 pub mod transfer;

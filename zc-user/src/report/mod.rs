@@ -2,7 +2,9 @@
 
 mod audit;
 pub mod doctor;
+pub mod flamegraph;
 pub mod lab;
 mod meters;
 pub mod output;
+pub mod stacks;
 pub mod text;

@@ -21,7 +21,7 @@ use crate::{
     report::{Side, SideStacks, Style},
     support::{
         KPTR_RESTRICT, lab, nothing_left_behind, parsed, run, scratch, set, shared, status, stderr,
-        stdout,
+        stdout, wait_for,
     },
 };
 
@@ -248,8 +248,12 @@ fn the_ways_go_to_text_to_folded_lines_and_to_a_picture() {
 
 #[test]
 fn a_kernel_that_keeps_shorter_stacks_is_told_which_setting_is_in_the_way() {
+    const DEPTH: &str = "/proc/sys/kernel/perf_event_max_stack";
     nothing_left_behind();
-    let _short = set("/proc/sys/kernel/perf_event_max_stack", "64");
+    // Busy until the kernel has freed the last map of stacks, some time after its programs.
+    let depth = fs::read_to_string(DEPTH).unwrap();
+    wait_for("end of all maps of stacks", || fs::write(DEPTH, depth.trim()).ok());
+    let _short = set(DEPTH, "64");
     let output = run(&["lab", "sendfile", "--size", "64K"]);
     assert_eq!(status(&output), 2);
     let said = stderr(&output);

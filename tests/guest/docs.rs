@@ -2,6 +2,7 @@
 
 use crate::{
     audit::{AUDIT, AUDIT_WITHOUT_A_SITE},
+    stacks::STACKS,
     support::{SMALL_LAB, shared, status, stdout},
 };
 
@@ -50,7 +51,7 @@ fn the_readme_shows_a_real_audit() {
 
 #[test]
 fn every_key_is_documented() {
-    let reports = [SMALL_LAB, AUDIT_WITHOUT_A_SITE].map(|arguments| {
+    let reports = [SMALL_LAB, AUDIT_WITHOUT_A_SITE, STACKS].map(|arguments| {
         let text = stdout(&shared(arguments));
         serde_json::from_str::<serde_json::Value>(&text).unwrap()
     });

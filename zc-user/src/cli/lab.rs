@@ -14,6 +14,7 @@ use tokio::{
 };
 use zc_common::Site;
 
+use self::stacks::StackFiles;
 use super::{Exit, Failure, Outcome};
 use crate::{
     expect::{Guess, Verdict},
@@ -29,6 +30,7 @@ use crate::{
 };
 
 mod progress;
+mod stacks;
 
 /// Run transfer styles and compare measured copies and switches with theory
 ///
@@ -77,6 +79,15 @@ pub(super) struct Args {
     /// Count again at the kernel's copy primitives, with hardware breakpoints, and compare; needs root
     #[arg(long)]
     audit: bool,
+    /// Show on which ways through the kernel the bytes were copied
+    #[arg(long)]
+    stacks: bool,
+    /// Write these ways to this file, a line each, as tools for flame graphs take them
+    #[arg(long, value_name = "PATH")]
+    folded: Option<PathBuf>,
+    /// Write a flame graph of them (SVG) to this file
+    #[arg(long, value_name = "PATH")]
+    flamegraph: Option<PathBuf>,
     /// Give up after so many seconds
     #[arg(long, default_value_t = 900, value_name = "SECONDS")]
     timeout: u64,
@@ -98,6 +109,7 @@ Examples:
   sudo zc lab read-send --chunk 4K --cold  small reads from the disk
   sudo zc lab --file video.mp4 --json      your own file, for a program to read
   sudo zc lab --audit                      counted twice, by two methods
+  sudo zc lab --flamegraph copies.svg      by which ways through the kernel
   sudo zc lab sendfile --predict sendfile.sender.mode_switches=0
                                            is \"0 switches\" true?
 
@@ -157,6 +169,7 @@ impl Args {
             guesses: self.predict.clone(),
             calibrate: !self.no_calibrate,
             audit: self.audit,
+            stacks: self.stacks || self.folded.is_some() || self.flamegraph.is_some(),
         })
     }
 }
@@ -176,6 +189,7 @@ pub(super) fn main(args: &Args) -> Outcome {
     }
     let options = args.options()?;
     let output = Output::open(args.output.as_deref()).map_err(Failure::usage)?;
+    let stacks = StackFiles::open(args)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -188,6 +202,7 @@ pub(super) fn main(args: &Args) -> Outcome {
         report::lab::text(&report, args.color.on_stdout() && args.output.is_none())
     };
     output.write(&text).map_err(Failure::unobserved)?;
+    stacks.write(&report).map_err(Failure::unobserved)?;
     Ok(match report.verdict {
         _ if interrupted => Exit::Interrupted,
         Verdict::Refuted => Exit::Refuted,

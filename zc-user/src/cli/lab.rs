@@ -14,8 +14,7 @@ use tokio::{
 };
 use zc_common::Site;
 
-use self::stacks::StackFiles;
-use super::{Exit, Failure, Outcome};
+use super::{Exit, Failure, Outcome, stacks::StackArgs};
 use crate::{
     expect::{Guess, Verdict},
     lab::{self, Options},
@@ -25,12 +24,11 @@ use crate::{
         output::Output,
         text::{Colour, finished, head, table},
     },
-    result::LabReport,
+    result::{self, LabReport},
     transfer::{STYLES, Style, nearest, payload::PayloadError, session::Running, style},
 };
 
 mod progress;
-mod stacks;
 
 /// Run transfer styles and compare measured copies and switches with theory
 ///
@@ -79,15 +77,8 @@ pub(super) struct Args {
     /// Count again at the kernel's copy primitives, with hardware breakpoints, and compare; needs root
     #[arg(long)]
     audit: bool,
-    /// Show on which ways through the kernel the bytes were copied
-    #[arg(long)]
-    stacks: bool,
-    /// Write these ways to this file, a line each, as tools for flame graphs take them
-    #[arg(long, value_name = "PATH")]
-    folded: Option<PathBuf>,
-    /// Write a flame graph of them (SVG) to this file
-    #[arg(long, value_name = "PATH")]
-    flamegraph: Option<PathBuf>,
+    #[command(flatten)]
+    stacks: StackArgs,
     /// Give up after so many seconds
     #[arg(long, default_value_t = 900, value_name = "SECONDS")]
     timeout: u64,
@@ -169,7 +160,7 @@ impl Args {
             guesses: self.predict.clone(),
             calibrate: !self.no_calibrate,
             audit: self.audit,
-            stacks: self.stacks || self.folded.is_some() || self.flamegraph.is_some(),
+            stacks: self.stacks.wanted(),
         })
     }
 }
@@ -189,7 +180,7 @@ pub(super) fn main(args: &Args) -> Outcome {
     }
     let options = args.options()?;
     let output = Output::open(args.output.as_deref()).map_err(Failure::usage)?;
-    let stacks = StackFiles::open(args)?;
+    let stacks = args.stacks.open()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -202,7 +193,8 @@ pub(super) fn main(args: &Args) -> Outcome {
         report::lab::text(&report, args.color.on_stdout() && args.output.is_none())
     };
     output.write(&text).map_err(Failure::unobserved)?;
-    stacks.write(&report).map_err(Failure::unobserved)?;
+    let ways = result::stacks::all(&report.styles);
+    stacks.write(&ways, "zc lab", &report.kernel).map_err(Failure::unobserved)?;
     Ok(match report.verdict {
         _ if interrupted => Exit::Interrupted,
         Verdict::Refuted => Exit::Refuted,

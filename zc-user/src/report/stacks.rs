@@ -6,7 +6,7 @@ use super::text::{bytes, harmless};
 use crate::{
     probes::catalogue::Direction,
     result::stacks::SideStacks,
-    stacks::{Node, PathTree},
+    stacks::{CopyStacks, Node, PathTree},
 };
 
 /// Columns that functions in a row may take.
@@ -15,10 +15,14 @@ const WIDTH: usize = 140;
 /// Functions at the beginning that are always shown: the kernel's door, and which system call it is.
 const HEAD: usize = 3;
 
-/// A side of the lab: its ways, and what is missing.
+/// A side of the lab.
 pub(super) fn side(out: &mut String, side: &SideStacks) {
-    let SideStacks { side, stacks, tree: paths } = side;
-    let name = side.name();
+    let SideStacks { side, stacks, tree } = side;
+    ways(out, side.name(), stacks, tree);
+}
+
+/// The ways on which `name` had its bytes copied, and what is missing.
+pub(super) fn ways(out: &mut String, name: &str, stacks: &CopyStacks, paths: &PathTree) {
     // Writing to a String cannot fail.
     if paths.root().children.is_empty() {
         let _ = writeln!(out, "  {name}: nothing was copied on any way through the kernel");

@@ -7,6 +7,7 @@ use comfy_table::{Attribute, Cell, Color};
 use super::text::{bytes, finished, harmless, head, number, ratio, table};
 use crate::result::{
     Copied,
+    stacks::TraceStacks,
     trace::{Flow, FlowVerdict, ProcessReport, ThreadReport, Totals, TraceReport, Uncovered},
 };
 
@@ -31,6 +32,10 @@ pub fn text(report: &TraceReport, colour: bool) -> String {
         processes(&mut out, report, colour);
     }
     calls(&mut out, report, colour);
+    if let Some(TraceStacks { stacks, tree }) = &report.stacks {
+        out.push('\n');
+        super::stacks::ways(&mut out, "all", stacks, tree);
+    }
     out.push('\n');
     totals(&mut out, &report.total);
     conclusion(&mut out, report);

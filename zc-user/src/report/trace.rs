@@ -205,7 +205,7 @@ fn totals(out: &mut String, total: &Totals) {
     let copies = match (total.copies_per_byte, total.copies_per_byte_bounds) {
         (Some(copies), _) => format!(", {} per byte", plural(copies)),
         (None, Some([low, high])) => {
-            format!(", between {low:.3} and {high:.3} copies per byte")
+            format!(", between {low:.5} and {high:.5} copies per byte")
         }
         (None, None) => String::new(),
     };

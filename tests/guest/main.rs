@@ -30,6 +30,7 @@ mod site_kernel;
 mod site_local;
 mod site_sockets;
 mod skip;
+mod stacks;
 mod stress;
 mod support;
 mod switches;

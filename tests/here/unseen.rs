@@ -126,6 +126,22 @@ fn the_text_says_that_copies_were_not_observed() {
     assert!(text.ends_with("complete, no count was lost\n"), "{text}");
 }
 
+/// Not that nothing was copied on any way: no way was seen.
+#[test]
+fn stacks_of_copies_that_were_not_observed_are_absent() {
+    needs!(tracepoints());
+    let report = trace(&["--stacks", "--", "true"]);
+    assert!(report.get("stacks").is_none(), "{:#}", report["stacks"]);
+    let folder = tempfile::tempdir().unwrap();
+    let folded = folder.path().join("folded");
+    let mut command = boundary("trace");
+    let output = command.arg("--folded").arg(&folded).args(["--", "true"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("no copies were observed") && said.lines().count() == 1, "{said}");
+    assert!(!folded.exists());
+}
+
 #[test]
 fn nothing_of_this_comes_from_another_tier() {
     needs!(tracepoints());

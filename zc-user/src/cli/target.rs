@@ -73,6 +73,7 @@ impl TargetArgs {
             target: self.target()?,
             follow: !self.no_follow,
             threads: false,
+            stacks: false,
             boundary: self.boundary,
             breakdown: Breakdown::of(self.max_threads),
             duration: self.duration,

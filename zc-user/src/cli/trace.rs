@@ -6,13 +6,14 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use clap::value_parser;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{
     Exit, Failure, Outcome,
     lab::parse_bytes,
+    stacks::StackArgs,
     target::{TargetArgs, parse_duration},
 };
 use crate::{
@@ -34,6 +35,8 @@ pub(super) struct Args {
     /// Report each thread of a process
     #[arg(long)]
     threads: bool,
+    #[command(flatten)]
+    stacks: StackArgs,
     /// Report what came in each interval: 1s, 500ms
     #[arg(long, short, value_name = "TIME", value_parser = parse_duration)]
     interval: Option<Duration>,
@@ -86,7 +89,13 @@ With --exit-status the command's own, 128 and the signal's number if one ended i
 impl Args {
     fn options(&self) -> Result<Options, Failure> {
         let options = self.target.options()?;
-        Ok(Options { threads: self.threads, interval: self.interval, count: self.count, ..options })
+        Ok(Options {
+            threads: self.threads,
+            stacks: self.stacks.wanted(),
+            interval: self.interval,
+            count: self.count,
+            ..options
+        })
     }
 
     fn selection(&self) -> Selection {
@@ -123,7 +132,9 @@ impl Args {
 /// Counts and prints the report.
 pub(super) fn main(args: &Args) -> Outcome {
     let output = Output::open(args.output.as_deref()).map_err(Failure::usage)?;
-    let options = Options { replaces_file: output.replaces_file(), ..args.options()? };
+    let files = args.stacks.open()?;
+    let replaces_file = output.replaces_file() || files.replace_files();
+    let options = Options { replaces_file, ..args.options()? };
     let runtime = runtime()?;
     let selection = args.selection();
     let mut lines = Lines::new(args);
@@ -144,6 +155,17 @@ pub(super) fn main(args: &Args) -> Outcome {
     let whole = args.whole(&report).map_err(Failure::unobserved)?;
     let text = format!("{}{whole}", lines.kept());
     output.write(&text).map_err(Failure::unobserved)?;
+    match &report.stacks {
+        Some(stacks) => {
+            files.write(&stacks.tree, "zc trace", &report.kernel).map_err(Failure::unobserved)?;
+        }
+        None if files.is_any() => {
+            return Err(Failure::unobserved(anyhow!(
+                "no copies were observed (see the report), so there is nothing to write to --folded or --flamegraph"
+            )));
+        }
+        None => {}
+    }
     Ok(match (status, report.complete) {
         (Some(status), _) if args.exit_status => Exit::Command(exit_code(status)),
         (_, true) => Exit::Holds,

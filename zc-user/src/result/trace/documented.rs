@@ -10,8 +10,9 @@ use super::{
 };
 use crate::{
     measure::Loss,
-    probes::attach::Status,
-    result::{derive::site_statuses, meters::BlockIo},
+    probes::{attach::Status, catalogue::Direction},
+    result::{derive::site_statuses, meters::BlockIo, stacks::TraceStacks},
+    stacks::{CopyPath, CopyStacks, PathTree},
 };
 
 const DOCUMENT: &str = include_str!("../../../../docs/trace-json.md");
@@ -62,6 +63,20 @@ fn reports() -> [TraceReport; 2] {
         ..report.completeness
     };
     report.devices.kernel_threads_block_io = Some(BlockIo { read_bytes: 1, written_bytes: 1 });
+    report.stacks = Some(TraceStacks {
+        stacks: CopyStacks {
+            bytes: 1,
+            problems: vec!["no room".into()],
+            unnamed: Some("hidden".into()),
+            paths: vec![CopyPath {
+                direction: Direction::KernelToUser,
+                bytes: 1,
+                frames: vec!["read".into()],
+            }],
+            ..CopyStacks::default()
+        },
+        tree: PathTree::of(&[]),
+    });
     report.omitted = Omitted { flows: 1, processes: 1 };
     [report, derive(Vec::new(), &boundary(), &Loss::default())]
 }

@@ -13,7 +13,10 @@ use rustix::{fs::sendfile, io::pread, pipe::pipe};
 use zc::{
     measure::{Engine, Loss},
     probes::attach::{Breakdown, Options, Probes},
-    result::trace::{self, Flow, TraceReport},
+    result::{
+        Copied,
+        trace::{self, Flow, TraceReport},
+    },
 };
 use zc_common::Group;
 
@@ -66,6 +69,12 @@ fn flow<'a>(report: &'a TraceReport, call: &str, source: &str, sink: &str) -> &'
     let flow = flows.next().unwrap_or_else(|| panic!("no {call} {source} {sink}: {report:#?}"));
     assert!(flows.next().is_none());
     flow
+}
+
+/// All directions together.
+fn all(copied: Copied<u64>) -> Option<u64> {
+    let Copied { user_to_kernel, kernel_to_user, kernel_to_kernel } = copied;
+    [user_to_kernel, kernel_to_user, kernel_to_kernel].into_iter().sum()
 }
 
 fn connection() -> (TcpStream, TcpStream) {
@@ -122,19 +131,14 @@ fn flows_know_both_ends_of_a_call_and_their_copies() {
             call => (call, call),
         };
         let of = |name| {
-            report
-                .flows
-                .iter()
-                .find(|flow| (flow.call.as_str(), flow.source, flow.sink) == (name, source, sink))
+            let it =
+                |flow: &&Flow| (flow.call.as_str(), flow.source, flow.sink) == (name, source, sink);
+            report.flows.iter().find(it)
         };
         let flow = of(call).or_else(|| of(call_too));
         let flow = flow.unwrap_or_else(|| panic!("no {call} {source} {sink}: {report:#?}"));
         assert_eq!(flow.bytes, Some(bytes), "{flow:?}");
-        let copied: Option<u64> =
-            [flow.copied.user_to_kernel, flow.copied.kernel_to_user, flow.copied.kernel_to_kernel]
-                .into_iter()
-                .sum();
-        assert_eq!(copied, Some(copies * bytes), "{flow:?}");
+        assert_eq!(all(flow.copied), Some(copies * bytes), "{flow:?}");
     }
     let sendfile = flow(&report, "sendfile", "regular file", "TCP");
     assert_eq!(sendfile.verdict.to_string(), "zero-copy");

@@ -146,7 +146,10 @@ fn public_zc(folder: &Path) -> Command {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
     let built = boundary("trace");
     let copy = folder.join("zc");
-    fs::copy(built.get_program(), &copy).unwrap();
+    // Not by this process: one that another test forks meanwhile would have the program open for
+    // writing, and the kernel would not execute it (`ETXTBSY`).
+    let copied = Command::new("cp").arg(built.get_program()).arg(&copy).status().unwrap();
+    assert!(copied.success());
     let mut command = Command::new(copy);
     command.args(built.get_args()).stdin(Stdio::null()).current_dir("/");
     command

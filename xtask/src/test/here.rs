@@ -42,7 +42,8 @@ impl Programs {
     /// Runs the tests.
     pub(super) fn run(&self, runner: &[OsString]) -> Result<TestRun> {
         let mut command = Command::new(&self.tests);
-        command.args(runner).env("ZC", &self.zc);
+        // One after the other: a test forks, and its child has whatever the others have open.
+        command.arg("--test-threads=1").args(runner).env("ZC", &self.zc);
         let step = Step::new(NAME);
         let finished = process::capture(&mut command, Some(&step))?;
         drop(step);

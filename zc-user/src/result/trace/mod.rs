@@ -258,7 +258,7 @@ pub struct ProcessReport {
     /// Its name. The process chose it: escape it before you show it.
     pub name: String,
     /// What it did.
-    #[serde(flatten)]
+    #[serde(rename = "total")]
     pub totals: Totals,
     /// By system call.
     pub syscalls: Vec<CallReport>,
@@ -278,7 +278,7 @@ pub struct ThreadReport {
     /// Its name, which it chose.
     pub name: String,
     /// What it did.
-    #[serde(flatten)]
+    #[serde(rename = "total")]
     pub totals: Totals,
     /// By system call and what is at its two ends.
     pub flows: Vec<Flow>,

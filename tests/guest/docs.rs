@@ -2,6 +2,7 @@
 
 use crate::{
     audit::{AUDIT, AUDIT_WITHOUT_A_SITE},
+    stacks::STACKS,
     support::{SMALL_LAB, shared, status, stdout},
 };
 
@@ -48,9 +49,42 @@ fn the_readme_shows_a_real_audit() {
     assert!(shown.lines().count() > 7, "there is a table to compare");
 }
 
+/// What `arguments` print in a folder with the file that the documents call big.
+fn of_big(arguments: &[&str]) -> Output {
+    let folder = scratch();
+    fs::write(folder.path().join("big"), vec![7; 4 << 20]).unwrap();
+    let output = zc().args(arguments).current_dir(folder.path()).output().unwrap();
+    nothing_left_behind();
+    output
+}
+
+#[track_caller]
+fn every_line_is_real(marker: &str, real: &str) {
+    let shown = block(README, marker);
+    let lines: Vec<_> = shown.lines().filter(|line| !line.is_empty() && *line != "[…]").collect();
+    assert!(lines.len() > 1);
+    for line in lines {
+        assert!(
+            real.lines().any(|real| real == line),
+            "the README shows {line:?}, not in:\n{real}"
+        );
+    }
+}
+
+#[test]
+fn the_readme_shows_a_real_trace_and_a_real_check() {
+    let output = of_big(&["trace", "--", "cp", "big", "copy"]);
+    assert_eq!(status(&output), 0);
+    every_line_is_real("<!-- zc trace -->", &stdout(&output));
+    let output =
+        of_big(&["check", "--expect", "copies_per_byte <= 0.5", "--", "cp", "big", "copy"]);
+    assert_eq!(status(&output), 1);
+    every_line_is_real("<!-- zc check -->", &stdout(&output));
+}
+
 #[test]
 fn every_key_is_documented() {
-    let reports = [SMALL_LAB, AUDIT_WITHOUT_A_SITE].map(|arguments| {
+    let reports = [SMALL_LAB, AUDIT_WITHOUT_A_SITE, STACKS].map(|arguments| {
         let text = stdout(&shared(arguments));
         serde_json::from_str::<serde_json::Value>(&text).unwrap()
     });

@@ -29,6 +29,7 @@ mod site_files;
 mod site_kernel;
 mod site_local;
 mod site_sockets;
+mod stacks;
 mod stress;
 mod support;
 mod switches;

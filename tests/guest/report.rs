@@ -92,6 +92,8 @@ pub(crate) struct Style {
     pub(crate) receiver: Side,
     pub(crate) machine: Option<Machine>,
     pub(crate) devices: Devices,
+    #[serde(default)]
+    pub(crate) stacks: Vec<SideStacks>,
     pub(crate) audit: Option<Audit>,
     pub(crate) runs: Vec<Run>,
 }
@@ -107,6 +109,28 @@ pub(crate) struct Run {
     pub(crate) receiver: Side,
     pub(crate) machine: Option<Machine>,
     pub(crate) devices: Devices,
+    #[serde(default)]
+    pub(crate) stacks: Vec<SideStacks>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SideStacks {
+    pub(crate) side: String,
+    pub(crate) bytes: u64,
+    pub(crate) complete: bool,
+    #[serde(default)]
+    pub(crate) problems: Vec<String>,
+    pub(crate) unnamed: Option<String>,
+    pub(crate) paths: Vec<CopyPath>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CopyPath {
+    pub(crate) direction: String,
+    pub(crate) bytes: u64,
+    pub(crate) frames: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]

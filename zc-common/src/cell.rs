@@ -197,8 +197,6 @@ mod user {
     unsafe impl aya::Pod for Thread {}
     // SAFETY: a transparent integer.
     unsafe impl aya::Pod for TaskId {}
-    // SAFETY: repr(C), made of u64 only, every bit pattern is valid, no padding.
-    unsafe impl aya::Pod for crate::Tally {}
 }
 
 #[cfg(all(test, feature = "user"))]

@@ -191,6 +191,10 @@ pub const fn syscall_slot(nr: i64) -> usize {
 #[cfg(feature = "user")]
 unsafe impl aya::Pod for Counters {}
 
+// SAFETY: as above.
+#[cfg(feature = "user")]
+unsafe impl aya::Pod for Tally {}
+
 impl Default for Counters {
     fn default() -> Self {
         Self {

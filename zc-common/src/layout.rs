@@ -141,6 +141,8 @@ pub struct Layout {
     pub comm: [u8; 16],
     /// By system call slot: its [`crate::Operands`].
     pub operands: [u8; SYSCALL_SLOTS],
+    /// 1 when the kernel stack of each pass is wanted, else 0.
+    pub stacks: u32,
     /// Parameters of the function that each [`Site`] was attached to: a fexit program finds the
     /// return value behind them. 0 where the site is absent.
     pub params: [u32; Site::SLOTS],
@@ -210,11 +212,12 @@ impl Layout {
         pid_namespace: [0; 4],
         comm: [0; 16],
         operands: [0; SYSCALL_SLOTS],
+        stacks: 0,
         params: [0; Site::SLOTS],
     };
 }
 
-const _: () = assert!(size_of::<Layout>() == 256 + 62 * 4 + 16 + SYSCALL_SLOTS + Site::SLOTS * 4);
+const _: () = assert!(size_of::<Layout>() == 256 + 63 * 4 + 16 + SYSCALL_SLOTS + Site::SLOTS * 4);
 
 // SAFETY: repr(C), made of integers, every bit pattern is valid, no padding (size checked above).
 #[cfg(feature = "user")]

@@ -10,6 +10,7 @@ mod counters;
 mod layout;
 mod leaf;
 mod site;
+mod stacks;
 
 pub use cell::{Cell, Kind, Operand, Operands, TaskId, Thread};
 pub use counters::{
@@ -18,3 +19,6 @@ pub use counters::{
 pub use layout::{Layout, OWNER_SLOTS, PID_SLOTS};
 pub use leaf::{Leaf, LeafCounters};
 pub use site::{IterClass, Site};
+pub use stacks::{
+    PROBE_FRAMES, STACK_LOSS_SLOTS, STACK_SLOTS, STACK_TALLY_SLOTS, StackKey, StackLoss,
+};

@@ -11,9 +11,10 @@ use zc_common::{Cell, Event, Group, Site, Tally, TaskId, Thread};
 
 use crate::{
     call::{self, Call},
-    counters::{add_tally, count_loss},
+    counters::{self, add_tally, count_loss},
     layout::{Class, layout},
     memory::current_tid,
+    owner::Owner,
     task::{self, Registers},
 };
 
@@ -35,10 +36,47 @@ fn wanted() -> bool {
     layout!(breakdown) != 0
 }
 
+/// On whose account something is.
+#[derive(Clone, Copy)]
+pub(crate) struct Whose {
+    /// The group.
+    pub(crate) group: Group,
+    /// The thread; [`Whose::ON_CPU`] for the one that runs.
+    pub(crate) task: TaskId,
+}
+
+impl Whose {
+    /// The thread on the CPU, whose id is found out only where there is a breakdown.
+    pub(crate) const ON_CPU: TaskId = TaskId(u64::MAX);
+
+    /// That of the task on the CPU.
+    #[inline(always)]
+    pub(crate) const fn current(group: Group) -> Self {
+        Self { group, task: Self::ON_CPU }
+    }
+
+    /// That of whoever sent on a socket.
+    #[inline(always)]
+    pub(crate) const fn sent(Owner { group, task }: Owner) -> Self {
+        Self { group, task }
+    }
+}
+
+/// Counts one pass through `site`.
+#[inline(always)]
+pub(crate) fn count_site(whose: Whose, site: Site, class: Class, bytes: u64) {
+    counters::count_site(whose.group, site, class, bytes);
+    if whose.task == Whose::ON_CPU {
+        at_site(whose.group, site, class, bytes);
+    } else {
+        for_sender(whose, site, class, bytes);
+    }
+}
+
 /// Bytes passed `site` in the task on the CPU, on its own behalf.
 #[inline(always)]
-pub(crate) fn at_site(group: Group, site: Site, class: Class, bytes: u64) {
-    if wanted() {
+fn at_site(group: Group, site: Site, class: Class, bytes: u64) {
+    if wanted() && group != Group::MACHINE {
         let task = task::current();
         let Call { number, source, sink } = call::current(task);
         let (what, class) = (site as u8, class.index() as u8);
@@ -46,9 +84,9 @@ pub(crate) fn at_site(group: Group, site: Site, class: Class, bytes: u64) {
     }
 }
 
-/// Bytes passed `site` in the network stack on behalf of `task`, whoever is on the CPU.
+/// Bytes passed `site` in the network stack on behalf of a sender, whoever is on the CPU.
 #[inline(always)]
-pub(crate) fn for_sender(group: Group, task: TaskId, site: Site, class: Class, bytes: u64) {
+fn for_sender(Whose { group, task }: Whose, site: Site, class: Class, bytes: u64) {
     if wanted() && group != Group::MACHINE {
         let (what, class) = (site as u8, class.index() as u8);
         let call = Cell::NETWORK_STACK;

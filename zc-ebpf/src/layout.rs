@@ -36,6 +36,12 @@ pub(crate) fn params(site: Site) -> u32 {
 pub(crate) struct Class(u8);
 
 impl Class {
+    /// That of a counter.
+    #[inline(always)]
+    pub(crate) const fn of_index(index: u8) -> Self {
+        Self(index)
+    }
+
     /// Its counter.
     #[inline(always)]
     pub(crate) const fn index(self) -> usize {

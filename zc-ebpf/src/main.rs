@@ -27,6 +27,7 @@ mod memory;
 mod owner;
 mod sched;
 mod sites;
+mod stacks;
 mod switches;
 mod target;
 mod task;

@@ -14,6 +14,7 @@ mod nearest;
 pub mod probes;
 pub mod report;
 pub mod result;
+pub mod stacks;
 pub mod target;
 pub mod trace;
 pub mod transfer;

@@ -12,7 +12,7 @@ use crate::{layout::iter_class, memory::Tracked};
 fn filemap_read(ctx: FExitContext) -> Option<()> {
     // It returns what was read before, argument 2, plus what it read itself, or an error.
     let bytes = || return_value(&ctx, Site::FilemapRead) - ctx.arg::<i64>(2);
-    count_current(Site::FilemapRead, || iter_class(Tracked(ctx.arg(1))), bytes)
+    count_current(&ctx, Site::FilemapRead, || iter_class(Tracked(ctx.arg(1))), bytes)
 }
 
 /// `ssize_t generic_perform_write(struct kiocb *, struct iov_iter *)`; up to 5.17 the first is a

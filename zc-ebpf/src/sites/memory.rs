@@ -32,7 +32,7 @@ fn do_wp_page(ctx: FExitContext) -> Option<()> {
     if (before ^ after) & ADDRESS == 0 {
         return None;
     }
-    count_current(Site::WpPage, || IterClass::None, || PAGE)
+    count_current(&ctx, Site::WpPage, || IterClass::None, || PAGE)
 }
 
 /// `vm_fault_t finish_fault(struct vm_fault *)`: with a `cow_page`, which `do_cow_fault` has just
@@ -43,7 +43,7 @@ fn finish_fault(ctx: FExitContext) -> Option<()> {
     if copy == 0 {
         return None;
     }
-    count_current(Site::CowFault, || IterClass::None, || PAGE)
+    count_current(&ctx, Site::CowFault, || IterClass::None, || PAGE)
 }
 
 /// `void swiotlb_bounce(…, phys_addr_t tlb_addr, size_t size, enum dma_data_direction, …)`. The
@@ -51,5 +51,5 @@ fn finish_fault(ctx: FExitContext) -> Option<()> {
 #[fexit]
 fn swiotlb_bounce(ctx: FExitContext) {
     let size: u64 = ctx.arg(2);
-    count_machine(Site::SwiotlbBounce, IterClass::None, size);
+    count_machine(&ctx, Site::SwiotlbBounce, IterClass::None, size);
 }

@@ -5,14 +5,17 @@
 
 use core::arch::asm;
 
-use aya_ebpf::{EbpfContext, programs::FExitContext};
+use aya_ebpf::{
+    EbpfContext,
+    programs::{FExitContext, tracing::StackIdContext},
+};
 use zc_common::{Group, IterClass, Site};
 
 use crate::{
-    cells,
-    counters::count_site,
+    cells::Whose,
     layout::{Class, iter_class, params},
     memory::Tracked,
+    stacks::count,
     target,
 };
 
@@ -69,6 +72,7 @@ fn return_int(ctx: &FExitContext, site: Site) -> i64 {
 /// return: nothing moved, nothing counted.
 #[inline(always)]
 fn count_current<C: Into<Class>>(
+    ctx: &impl StackIdContext,
     site: Site,
     class: impl FnOnce() -> C,
     bytes: impl FnOnce() -> i64,
@@ -77,9 +81,7 @@ fn count_current<C: Into<Class>>(
     let group = target::counted_group()?;
     let bytes = bytes();
     if bytes >= 0 {
-        let (class, bytes) = (class().into(), bytes.cast_unsigned());
-        count_site(group, site, class, bytes);
-        cells::at_site(group, site, class, bytes);
+        count(ctx, Whose::current(group), site, class, bytes.cast_unsigned());
     }
     Some(())
 }
@@ -88,19 +90,19 @@ fn count_current<C: Into<Class>>(
 /// `struct iov_iter *`.
 #[inline(always)]
 fn count_iter(ctx: &FExitContext, site: Site, n: usize) -> Option<()> {
-    count_current(site, || iter_class(Tracked(ctx.arg(n))), || return_value(ctx, site))
+    count_current(ctx, site, || iter_class(Tracked(ctx.arg(n))), || return_value(ctx, site))
 }
 
 /// The same for a function without an iterator.
 #[inline(always)]
 fn count_bare(ctx: &FExitContext, site: Site) -> Option<()> {
-    count_current(site, || IterClass::None, || return_value(ctx, site))
+    count_current(ctx, site, || IterClass::None, || return_value(ctx, site))
 }
 
 /// Counts a pass on nobody's behalf.
 #[inline(always)]
-fn count_machine(site: Site, class: IterClass, bytes: u64) {
+fn count_machine(ctx: &impl StackIdContext, site: Site, class: IterClass, bytes: u64) {
     if target::armed() {
-        count_site(Group::MACHINE, site, class.into(), bytes);
+        count(ctx, Whose::current(Group::MACHINE), site, || class, bytes);
     }
 }

@@ -3,32 +3,26 @@
 
 use aya_ebpf::{
     macros::{fentry, fexit},
-    programs::{FEntryContext, FExitContext},
+    programs::{FEntryContext, FExitContext, tracing::StackIdContext},
 };
 use zc_common::{IterClass, Site};
 
 use super::{return_int, return_value};
 use crate::{
-    cells,
-    counters::count_site,
+    cells::Whose,
     layout::{layout, skb_data_len, skb_headlen, skb_len},
     memory::{Tracked, peek},
-    owner::{Owner, owner_of, shared_part},
+    owner::{owner_of, shared_part},
+    stacks::count,
     target,
 };
 
 /// Counts `bytes` of `skb` for its owner.
 #[inline(always)]
-fn count_owner(skb: Tracked, site: Site, class: IterClass, bytes: u64) {
+fn count_owner(ctx: &impl StackIdContext, skb: Tracked, site: Site, class: IterClass, bytes: u64) {
     if bytes > 0 && target::armed() {
-        count_for(owner_of(skb), site, class, bytes);
+        count(ctx, Whose::sent(owner_of(skb)), site, || class, bytes);
     }
-}
-
-#[inline(always)]
-fn count_for(owner: Owner, site: Site, class: IterClass, bytes: u64) {
-    count_site(owner.group, site, class.into(), bytes);
-    cells::for_sender(owner.group, owner.task, site, class.into(), bytes);
 }
 
 /// Most page fragments that a buffer has (`CONFIG_MAX_SKB_FRAGS`, net/Kconfig).
@@ -55,7 +49,7 @@ fn own_paged(skb: Tracked) -> i64 {
 
 /// Counts `len` bytes of `skb` from `offset` on, the linear part and the pages apart.
 #[inline(always)]
-fn count_range(skb: Tracked, site: Site, offset: i32, len: i32) {
+fn count_range(ctx: &impl StackIdContext, skb: Tracked, site: Site, offset: i32, len: i32) {
     if !target::armed() {
         return;
     }
@@ -64,17 +58,17 @@ fn count_range(skb: Tracked, site: Site, offset: i32, len: i32) {
     let (offset, len) = (i64::from(offset), i64::from(len));
     // Not `clamp`: its panic is a loop, which the verifier refuses.
     let linear = (headlen - offset).min(len).max(0);
-    let owner = owner_of(skb);
-    let count = |class: IterClass, bytes: i64| {
+    let owner = Whose::sent(owner_of(skb));
+    let count_part = |class: IterClass, bytes: i64| {
         if bytes > 0 {
-            count_for(owner, site, class, bytes.cast_unsigned());
+            count(ctx, owner, site, || class, bytes.cast_unsigned());
         }
     };
-    count(IterClass::Linear, linear);
+    count_part(IterClass::Linear, linear);
     if linear < len {
         // Counted from the first byte in pages on.
         let start = (offset - headlen).max(0);
-        count(IterClass::Paged, (len - linear).min(own_paged(skb) - start));
+        count_part(IterClass::Paged, (len - linear).min(own_paged(skb) - start));
     }
 }
 
@@ -84,7 +78,7 @@ fn count_range(skb: Tracked, site: Site, offset: i32, len: i32) {
 #[fentry]
 fn skb_copy_ubufs(ctx: FEntryContext) {
     let skb = Tracked(ctx.arg(0));
-    count_owner(skb, Site::SkbCopyUbufs, IterClass::Paged, skb_data_len(skb));
+    count_owner(&ctx, skb, Site::SkbCopyUbufs, IterClass::Paged, skb_data_len(skb));
 }
 
 /// `int skb_copy_bits(const struct sk_buff *, int offset, void *to, int len)`.
@@ -92,7 +86,7 @@ fn skb_copy_ubufs(ctx: FEntryContext) {
 fn skb_copy_bits(ctx: FExitContext) {
     let skb = Tracked(ctx.arg(0));
     if return_int(&ctx, Site::SkbCopyBits) == 0 {
-        count_range(skb, Site::SkbCopyBits, ctx.arg(1), ctx.arg(3));
+        count_range(&ctx, skb, Site::SkbCopyBits, ctx.arg(1), ctx.arg(3));
     }
 }
 
@@ -101,7 +95,7 @@ fn skb_copy_bits(ctx: FExitContext) {
 #[fexit]
 fn skb_copy_and_csum_bits(ctx: FExitContext) {
     let skb = Tracked(ctx.arg(0));
-    count_range(skb, Site::SkbCsumBits, ctx.arg(1), ctx.arg(3));
+    count_range(&ctx, skb, Site::SkbCsumBits, ctx.arg(1), ctx.arg(3));
 }
 
 /// Counts all of the buffer in argument 0 when the function returned a pointer.
@@ -109,7 +103,7 @@ fn skb_copy_and_csum_bits(ctx: FExitContext) {
 fn whole(ctx: &FExitContext, site: Site) {
     let skb = Tracked(ctx.arg(0));
     if return_value(ctx, site) != 0 {
-        count_owner(skb, site, IterClass::None, skb_len(skb));
+        count_owner(ctx, skb, site, IterClass::None, skb_len(skb));
     }
 }
 
@@ -131,7 +125,7 @@ fn skb_copy_expand(ctx: FExitContext) {
 fn __pskb_copy_fclone(ctx: FExitContext) {
     let skb = Tracked(ctx.arg(0));
     if return_value(&ctx, Site::PskbCopy) != 0 {
-        count_owner(skb, Site::PskbCopy, IterClass::Linear, skb_headlen(skb));
+        count_owner(&ctx, skb, Site::PskbCopy, IterClass::Linear, skb_headlen(skb));
     }
 }
 
@@ -142,6 +136,6 @@ fn __pskb_pull_tail(ctx: FExitContext) {
     let delta: i32 = ctx.arg(1);
     if return_value(&ctx, Site::PskbPullTail) != 0 {
         let bytes = u64::try_from(delta).unwrap_or(0);
-        count_owner(skb, Site::PskbPullTail, IterClass::None, bytes);
+        count_owner(&ctx, skb, Site::PskbPullTail, IterClass::None, bytes);
     }
 }

@@ -20,7 +20,7 @@ use crate::{
 fn tcp_sendmsg_locked(ctx: FExitContext) -> Option<()> {
     own(ctx.arg(0), counted_group()?);
     let bytes = || return_int(&ctx, Site::TcpSendmsg);
-    count_current(Site::TcpSendmsg, || msg_class(Tracked(ctx.arg(1))), bytes)
+    count_current(&ctx, Site::TcpSendmsg, || msg_class(Tracked(ctx.arg(1))), bytes)
 }
 
 /// `ssize_t skb_splice_from_iter(struct sk_buff *, struct iov_iter *, ssize_t maxsize, …)`. Inside
@@ -35,7 +35,7 @@ fn skb_splice_from_iter(ctx: FExitContext) -> Option<()> {
         0 => iter_class(iter),
         _ => IterClass::None.into(),
     };
-    count_current(Site::SkbSpliceFromIter, class, bytes)
+    count_current(&ctx, Site::SkbSpliceFromIter, class, bytes)
 }
 
 /// `int skb_zerocopy_iter_stream(struct sock *, struct sk_buff *, struct msghdr *, int, …)`. Names
@@ -45,7 +45,7 @@ fn skb_splice_from_iter(ctx: FExitContext) -> Option<()> {
 fn skb_zerocopy_iter_stream(ctx: FExitContext) -> Option<()> {
     own(ctx.arg(0), counted_group()?);
     let bytes = || return_int(&ctx, Site::SkbZerocopyIterStream);
-    count_current(Site::SkbZerocopyIterStream, || msg_class(Tracked(ctx.arg(2))), bytes)
+    count_current(&ctx, Site::SkbZerocopyIterStream, || msg_class(Tracked(ctx.arg(2))), bytes)
 }
 
 /// `ssize_t do_tcp_sendpages(struct sock *, struct page *, int, size_t, int)`: no iterator.
@@ -68,7 +68,7 @@ fn simple_copy_to_iter(ctx: FExitContext) -> Option<()> {
 #[raw_tracepoint(tracepoint = "skb_copy_datagram_iovec")]
 fn datagram_tracepoint(ctx: RawTracePointContext) -> Option<()> {
     let len: i32 = ctx.arg(1);
-    count_current(Site::DatagramTracepoint, || IterClass::None, || i64::from(len))
+    count_current(&ctx, Site::DatagramTracepoint, || IterClass::None, || i64::from(len))
 }
 
 /// `int ip_generic_getfrag(void *from, char *to, int offset, int len, int odd, struct sk_buff *)`:
@@ -86,7 +86,7 @@ fn ip_generic_getfrag(ctx: FExitContext) -> Option<()> {
     }
     // The argument is a `void *`, so the verifier does not track it.
     let kind = peek(from.wrapping_add((layout!(msg_iter) + layout!(iter_type)) as usize))?;
-    count_current(Site::IpGetfrag, || class_of(kind), || i64::from(len))
+    count_current(&ctx, Site::IpGetfrag, || class_of(kind), || i64::from(len))
 }
 
 /// `int skb_copy_datagram_from_iter(struct sk_buff *, int offset, struct iov_iter *, int len)`: all
@@ -97,7 +97,7 @@ fn skb_copy_datagram_from_iter(ctx: FExitContext) -> Option<()> {
     if return_int(&ctx, Site::SkbFromIter) < 0 {
         return None;
     }
-    count_current(Site::SkbFromIter, || iter_class(Tracked(ctx.arg(2))), || i64::from(len))
+    count_current(&ctx, Site::SkbFromIter, || iter_class(Tracked(ctx.arg(2))), || i64::from(len))
 }
 
 /// `int tcp_zerocopy_receive(struct sock *, struct tcp_zerocopy_receive *, …)`: says in `length`
@@ -108,5 +108,5 @@ fn tcp_zerocopy_receive(ctx: FExitContext) -> Option<()> {
         return None;
     }
     let bytes: u32 = Tracked(ctx.arg(1)).read(layout!(zerocopy_length));
-    count_current(Site::TcpZerocopyReceive, || IterClass::None, || i64::from(bytes))
+    count_current(&ctx, Site::TcpZerocopyReceive, || IterClass::None, || i64::from(bytes))
 }

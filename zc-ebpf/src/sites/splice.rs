@@ -24,7 +24,9 @@ fn filemap_splice_read(ctx: FExitContext) -> Option<()> {
         let flags: u32 = Tracked(ctx.arg(0)).read(layout!(file_flags));
         if flags & O_DIRECT == 0 { IterClass::None } else { IterClass::Pipe }
     };
-    count_current(Site::FilemapSpliceRead, class, || return_value(&ctx, Site::FilemapSpliceRead))
+    count_current(&ctx, Site::FilemapSpliceRead, class, || {
+        return_value(&ctx, Site::FilemapSpliceRead)
+    })
 }
 
 /// `ssize_t splice_to_socket(struct pipe_inode_info *, struct file *, loff_t *, size_t, unsigned)`;

@@ -57,7 +57,7 @@ fn skb_copy_and_csum_datagram_msg(ctx: FEntryContext) -> Option<()> {
     if msg_count(msg) < chunk.cast_unsigned() {
         return None;
     }
-    count_current(Site::CsumDatagram, || msg_class(msg), || chunk)
+    count_current(&ctx, Site::CsumDatagram, || msg_class(msg), || chunk)
 }
 
 /// Counts a datagram in one piece. With `MSG_TRUNC` the return value is its whole length, of which
@@ -73,7 +73,7 @@ fn datagram(ctx: &FExitContext, site: Site) -> Option<()> {
     piece.set(0);
     let returned = return_int(ctx, site);
     let bytes = if returned > 0 { returned.min(room.cast_signed()) } else { returned };
-    count_current(site, || msg_class(Tracked(ctx.arg(1))), || bytes)
+    count_current(ctx, site, || msg_class(Tracked(ctx.arg(1))), || bytes)
 }
 
 /// `int udp_recvmsg(struct sock *, struct msghdr *, size_t, …)`.

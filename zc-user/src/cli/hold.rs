@@ -45,7 +45,7 @@ fn hold(pid: u32, audit: bool) -> Result<()> {
     say(&json!("armed"))?;
     copy(&mut stdin().lock(), &mut sink()).context("cannot wait for the end of stdin")?;
     window.close()?;
-    let Counted { samples, loss } = window.counted()?;
+    let Counted { samples, loss, .. } = window.counted()?;
     let sample = samples.get(&groups[0]).context("nothing was counted")?;
     say(&counts(sample, &loss, &watches)?)
 }

@@ -14,7 +14,7 @@ use tokio::{
 };
 use zc_common::Site;
 
-use super::{Exit, Failure, Outcome};
+use super::{Exit, Failure, Outcome, stacks::StackArgs};
 use crate::{
     expect::{Guess, Verdict},
     lab::{self, Options},
@@ -24,7 +24,7 @@ use crate::{
         output::Output,
         text::{Colour, finished, head, table},
     },
-    result::LabReport,
+    result::{self, LabReport},
     transfer::{STYLES, Style, nearest, payload::PayloadError, session::Running, style},
 };
 
@@ -77,6 +77,8 @@ pub(super) struct Args {
     /// Count again at the kernel's copy primitives, with hardware breakpoints, and compare; needs root
     #[arg(long)]
     audit: bool,
+    #[command(flatten)]
+    stacks: StackArgs,
     /// Give up after so many seconds
     #[arg(long, default_value_t = 900, value_name = "SECONDS")]
     timeout: u64,
@@ -98,6 +100,7 @@ Examples:
   sudo zc lab read-send --chunk 4K --cold  small reads from the disk
   sudo zc lab --file video.mp4 --json      your own file, for a program to read
   sudo zc lab --audit                      counted twice, by two methods
+  sudo zc lab --flamegraph copies.svg      by which ways through the kernel
   sudo zc lab sendfile --predict sendfile.sender.mode_switches=0
                                            is \"0 switches\" true?
 
@@ -157,6 +160,7 @@ impl Args {
             guesses: self.predict.clone(),
             calibrate: !self.no_calibrate,
             audit: self.audit,
+            stacks: self.stacks.wanted(),
         })
     }
 }
@@ -176,6 +180,7 @@ pub(super) fn main(args: &Args) -> Outcome {
     }
     let options = args.options()?;
     let output = Output::open(args.output.as_deref()).map_err(Failure::usage)?;
+    let stacks = args.stacks.open()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -188,6 +193,8 @@ pub(super) fn main(args: &Args) -> Outcome {
         report::lab::text(&report, args.color.on_stdout() && args.output.is_none())
     };
     output.write(&text).map_err(Failure::unobserved)?;
+    let ways = result::stacks::all(&report.styles);
+    stacks.write(&ways, "zc lab", &report.kernel).map_err(Failure::unobserved)?;
     Ok(match report.verdict {
         _ if interrupted => Exit::Interrupted,
         Verdict::Refuted => Exit::Refuted,

@@ -10,6 +10,7 @@ mod check;
 mod doctor;
 mod hold;
 mod lab;
+mod stacks;
 mod target;
 mod trace;
 mod worker;
@@ -163,7 +164,8 @@ mod tests {
     #[test]
     fn shown_commands_parse() {
         let mut shown = include_str!("../../../README.md").to_owned();
-        for name in ["lab", "doctor"] {
+        shown.push_str(include_str!("../../../docs/check.md"));
+        for name in ["lab", "trace", "check", "doctor"] {
             let mut command = Cli::command();
             let help = command.find_subcommand_mut(name).unwrap().render_long_help();
             shown.push_str(&help.to_string());
@@ -177,10 +179,10 @@ mod tests {
     }
 
     /// The words of a line that shows a command, without what explains it.
-    fn command_in(line: &str) -> Option<Vec<&str>> {
+    fn command_in(line: &str) -> Option<Vec<String>> {
         let line = line.trim().trim_start_matches("sudo ");
         let command = line.split(['#', '|']).next()?.split("  ").next()?;
-        let words: Vec<_> = command.split_whitespace().collect();
-        (words.first() == Some(&"zc") && words.len() > 1).then_some(words)
+        let words = shlex::split(command)?;
+        (words.first().is_some_and(|word| word == "zc") && words.len() > 1).then_some(words)
     }
 }

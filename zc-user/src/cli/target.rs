@@ -14,7 +14,7 @@ use crate::{
 
 /// Whom to count, and for how long.
 #[derive(Debug, clap::Args)]
-#[command(group = ArgGroup::new("target").required(true).args(["pid", "cgroup", "comm", "all", "command"]))]
+#[command(group = ArgGroup::new("target").args(["pid", "cgroup", "comm", "all", "command"]))]
 pub(super) struct TargetArgs {
     /// Processes by id, as this PID namespace numbers them; with their threads and children
     #[arg(long, short, value_name = "PID", value_delimiter = ',', value_parser = parse_pid, allow_hyphen_values = true)]
@@ -73,6 +73,7 @@ impl TargetArgs {
             target: self.target()?,
             follow: !self.no_follow,
             threads: false,
+            stacks: false,
             boundary: self.boundary,
             breakdown: Breakdown::of(self.max_threads),
             duration: self.duration,
@@ -104,8 +105,16 @@ impl TargetArgs {
         if self.all {
             return Ok(Target::Everyone);
         }
-        if self.command.first().is_none_or(|program| program.is_empty()) {
-            return Err(Failure::usage(anyhow!("the command has no name")));
+        match self.command.first() {
+            None => {
+                return Err(Failure::usage(anyhow!(
+                    "whom to count? Give --pid, --comm, --cgroup, --all, or a command after --"
+                )));
+            }
+            Some(program) if program.is_empty() => {
+                return Err(Failure::usage(anyhow!("the command has no name")));
+            }
+            Some(_) => {}
         }
         let user = Credentials::choose(self.user.as_deref()).map_err(Failure::usage)?;
         Ok(Target::Command(CommandLine { argv: self.command.clone(), user }))

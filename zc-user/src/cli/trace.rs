@@ -13,6 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{
     Exit, Failure, Outcome,
     lab::parse_bytes,
+    stacks::StackArgs,
     target::{TargetArgs, parse_duration},
 };
 use crate::{
@@ -34,6 +35,8 @@ pub(super) struct Args {
     /// Report each thread of a process
     #[arg(long)]
     threads: bool,
+    #[command(flatten)]
+    stacks: StackArgs,
     /// Report what came in each interval: 1s, 500ms
     #[arg(long, short, value_name = "TIME", value_parser = parse_duration)]
     interval: Option<Duration>,
@@ -86,7 +89,13 @@ With --exit-status the command's own, 128 and the signal's number if one ended i
 impl Args {
     fn options(&self) -> Result<Options, Failure> {
         let options = self.target.options()?;
-        Ok(Options { threads: self.threads, interval: self.interval, count: self.count, ..options })
+        Ok(Options {
+            threads: self.threads,
+            stacks: self.stacks.wanted(),
+            interval: self.interval,
+            count: self.count,
+            ..options
+        })
     }
 
     fn selection(&self) -> Selection {
@@ -124,6 +133,7 @@ impl Args {
 pub(super) fn main(args: &Args) -> Outcome {
     let options = args.options()?;
     let output = Output::open(args.output.as_deref()).map_err(Failure::usage)?;
+    let files = args.stacks.open()?;
     let runtime = runtime()?;
     let selection = args.selection();
     let mut lines = Lines::new(args);
@@ -144,6 +154,9 @@ pub(super) fn main(args: &Args) -> Outcome {
     let whole = args.whole(&report).map_err(Failure::unobserved)?;
     let text = format!("{}{whole}", lines.kept());
     output.write(&text).map_err(Failure::unobserved)?;
+    if let Some(stacks) = &report.stacks {
+        files.write(&stacks.tree, "zc trace", &report.kernel).map_err(Failure::unobserved)?;
+    }
     Ok(match (status, report.complete) {
         (Some(status), _) if args.exit_status => Exit::Command(exit_code(status)),
         (_, true) => Exit::Holds,

@@ -11,7 +11,7 @@ use crate::{
     kernel::facts::Kernel,
     measure::{Engine, Findings, Loss, Window, calibrate},
     probes::{
-        attach::{self, AttachError, Probes, Status, sees},
+        attach::{self, AttachError, Probes, StackRoom, Status, sees},
         catalogue::{Job, SITES, entry},
     },
     result::{
@@ -20,6 +20,7 @@ use crate::{
         derive::{self, RunInput, SideInput},
         meters,
     },
+    stacks::Symbols,
     transfer::{
         Plan, Style, jobs,
         payload::{Payload, PayloadError},
@@ -29,6 +30,7 @@ use crate::{
 };
 
 mod audit;
+mod stacks;
 
 /// Name and version of the JSON format. The number grows when a key changes its meaning or goes.
 pub const SCHEMA: &str = "zc.lab/1";
@@ -60,6 +62,8 @@ pub struct Options {
     pub calibrate: bool,
     /// Count again at the copy primitives.
     pub audit: bool,
+    /// Take the kernel stack of each copy.
+    pub stacks: bool,
 }
 
 /// Payload bytes when nothing else is said.
@@ -107,12 +111,23 @@ pub fn run(
     progress.doing("attaching probes");
     let mut probes = attach(options)?;
     let audit = options.audit.then(|| Audit::prepare(&mut probes));
+    let symbols = options.stacks.then(Symbols::of_kernel);
     let mut engine = Engine::new(probes);
     progress.step();
     let calibration = calibration(options, payload, &mut engine, progress)?;
     let loss = Loss::default();
-    let mut lab =
-        Lab { options, payload, running, progress, engine, audit, calibration, loss, discarded: 0 };
+    let mut lab = Lab {
+        options,
+        payload,
+        running,
+        progress,
+        engine,
+        audit,
+        symbols,
+        calibration,
+        loss,
+        discarded: 0,
+    };
     let mut styles = Vec::new();
     for style in &options.styles {
         progress.doing(style.name);
@@ -146,6 +161,7 @@ fn attach(options: &Options) -> Result<Probes> {
     let wanted = attach::Options {
         disabled: &options.disabled,
         only: Some(&jobs),
+        stacks: options.stacks.then(StackRoom::default),
         ..attach::Options::default()
     };
     Probes::attach_with(&wanted).map_err(|error| {
@@ -211,6 +227,8 @@ struct Lab<'a> {
     discarded: u64,
     /// Where one was asked for.
     audit: Option<Audit>,
+    /// What names stacks, where they were asked for.
+    symbols: Option<Symbols>,
 }
 
 impl Lab<'_> {
@@ -275,7 +293,7 @@ impl Lab<'_> {
         let mut window = Window::new(&mut self.engine, &groups, cold);
         let delivered = session.run(&mut window)?;
         let counted = window.counted()?;
-        let loss = counted.loss.and(&empty.loss);
+        let loss = counted.loss.clone().and(&empty.loss);
         let input = RunInput {
             style: style.name,
             bytes: plan.bytes,
@@ -294,11 +312,12 @@ impl Lab<'_> {
             jobs,
             cost,
         };
-        let run = derive::run(
+        let mut run = derive::run(
             &input,
             &side(Side::Sender, SENDER, style.jobs, (style.cost)(plan)),
             &side(Side::Receiver, RECEIVER, receive::JOBS, receive::cost(plan)),
         );
+        run.stacks = self.stacks(&run, &counted, &empty);
         Ok((run, loss))
     }
 

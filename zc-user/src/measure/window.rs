@@ -8,6 +8,7 @@ use zc_common::Group;
 use super::{Engine, Loss, Sample};
 use crate::{
     probes::misses::Misses,
+    stacks::{StackCounts, StackSample, read_stacks, stack_counts},
     transfer::{payload::Payload, session},
 };
 
@@ -17,6 +18,8 @@ pub struct Counted {
     pub samples: BTreeMap<Group, Sample>,
     /// Counts lost meanwhile.
     pub loss: Loss,
+    /// By group, where the probes take stacks. What is lost of them is in no other count's `loss`.
+    pub stacks: BTreeMap<Group, StackSample>,
 }
 
 /// Arms the engine before a run and disarms it after.
@@ -25,13 +28,15 @@ pub struct Window<'a> {
     groups: &'a [Group],
     cold: Option<&'a Payload>,
     misses: Misses,
+    stacks: StackCounts,
     counted: Option<Counted>,
 }
 
 impl<'a> Window<'a> {
     /// Counts for `groups`; drops the payload from the page cache first when `cold` names it.
     pub fn new(engine: &'a mut Engine, groups: &'a [Group], cold: Option<&'a Payload>) -> Self {
-        Self { engine, groups, cold, misses: Misses::Untold, counted: None }
+        let (misses, stacks) = (Misses::Untold, StackCounts::default());
+        Self { engine, groups, cold, misses, stacks, counted: None }
     }
 
     /// What was counted, once it is closed.
@@ -49,12 +54,14 @@ impl session::Window for Window<'_> {
             payload.make_cold()?;
         }
         self.misses = self.engine.probes().recursion_misses()?;
+        self.stacks = stack_counts(self.engine.probes())?;
         self.engine.arm(self.groups)
     }
 
     fn close(&mut self) -> Result<()> {
         let samples = self.engine.disarm()?;
         let misses = self.engine.probes().recursion_misses()?;
+        let stacks = read_stacks(self.engine.probes(), self.groups, &self.stacks)?;
         let sum = |of: fn(&Sample) -> u64| samples.values().map(of).sum();
         let loss = Loss {
             untold: misses == Misses::Untold,
@@ -63,7 +70,7 @@ impl session::Window for Window<'_> {
             forgotten_owners: sum(|sample| sample.forgotten_owners),
             unlisted_counts: sum(|sample| sample.unlisted),
         };
-        self.counted = Some(Counted { samples, loss });
+        self.counted = Some(Counted { samples, loss, stacks });
         Ok(())
     }
 }

@@ -21,10 +21,12 @@ use crate::kernel::{bpf_info, caps::Caps};
 
 mod error;
 mod options;
+mod stacks;
 pub(super) mod tracepoints;
 
 pub use error::AttachError;
 pub use options::{Breakdown, Options, Whom};
+pub use stacks::StackRoom;
 
 /// The kernel half, built by the build script.
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/zc-ebpf"));
@@ -78,6 +80,8 @@ pub struct Probes {
     skips_nested: bool,
     /// See [`Resolved::page_leaves_copy`].
     pub page_leaves_copy: bool,
+    /// Whether the stack of each pass is taken.
+    pub stacks: bool,
     /// What the programs log.
     pub log: KernelLog,
 }
@@ -121,7 +125,8 @@ impl Probes {
         let meters = meters::attach(&mut ebpf, btf, &resolved.meters, bare);
         let log = KernelLog::open(&mut ebpf);
         let Resolved { functions, skips_nested, page_leaves_copy, .. } = resolved;
-        Ok(Self { ebpf, sites, meters, functions, skips_nested, page_leaves_copy, log })
+        let stacks = options.stacks.is_some();
+        Ok(Self { ebpf, sites, meters, functions, skips_nested, page_leaves_copy, stacks, log })
     }
 
     /// Loads and attaches a raw tracepoint only: all that the boundary tier needs.
@@ -171,6 +176,7 @@ impl Probes {
 fn load(resolved: &Resolved, options: &Options<'_>) -> Result<Ebpf, AttachError> {
     let mut loader = loader::without_btf();
     loader.map_max_entries("OWNERS", options.owner_slots);
+    stacks::size(&mut loader, options.stacks);
     if let Some(Breakdown { cells, threads }) = options.breakdown {
         loader.map_max_entries("OWNER_TASKS", options.owner_slots);
         loader.map_max_entries("CALLS", options::thread_ids());

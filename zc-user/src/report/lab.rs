@@ -94,6 +94,9 @@ fn details(out: &mut String, style: &StyleReport, colour: bool) {
         machine(run)
     );
     let _ = writeln!(out, "  {}", meters::devices(&run.devices));
+    for side in &run.stacks {
+        super::stacks::side(out, side);
+    }
     if let Some(audit) = &style.audit {
         super::audit::details(out, audit, colour);
     }

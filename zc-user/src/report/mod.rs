@@ -3,8 +3,10 @@
 mod audit;
 pub mod check;
 pub mod doctor;
+pub mod flamegraph;
 pub mod lab;
 mod meters;
 pub mod output;
+pub mod stacks;
 pub mod text;
 pub mod trace;

@@ -31,10 +31,17 @@ impl Output {
     /// When no file can be made in the folder of `path`, or the device or pipe there cannot be
     /// opened for writing.
     pub fn open(path: Option<&Path>) -> Result<Self> {
-        let Some(path) = path else { return Ok(Self::Stdout) };
+        path.map_or(Ok(Self::Stdout), |path| Self::at(path, "--output"))
+    }
+
+    /// Opens `path`, which `option` of the command line named.
+    ///
+    /// # Errors
+    /// Those of [`Output::open`].
+    pub fn at(path: &Path, option: &str) -> Result<Self> {
         let what = || {
             format!(
-                "cannot write --output {}: give a file in a folder that you may write to",
+                "cannot write {option} {}: give a file in a folder that you may write to",
                 path.display()
             )
         };

@@ -7,6 +7,7 @@ use comfy_table::{Attribute, Cell, Color};
 use super::text::{bytes, finished, harmless, head, number, ratio, table};
 use crate::result::{
     Copied,
+    stacks::TraceStacks,
     trace::{Flow, FlowVerdict, ProcessReport, ThreadReport, Totals, TraceReport, Uncovered},
 };
 
@@ -31,6 +32,10 @@ pub fn text(report: &TraceReport, colour: bool) -> String {
         processes(&mut out, report, colour);
     }
     calls(&mut out, report, colour);
+    if let Some(TraceStacks { stacks, tree }) = &report.stacks {
+        out.push('\n');
+        super::stacks::ways(&mut out, "all", stacks, tree);
+    }
     out.push('\n');
     totals(&mut out, &report.total);
     conclusion(&mut out, report);
@@ -200,7 +205,7 @@ fn totals(out: &mut String, total: &Totals) {
     let copies = match (total.copies_per_byte, total.copies_per_byte_bounds) {
         (Some(copies), _) => format!(", {} per byte", plural(copies)),
         (None, Some([low, high])) => {
-            format!(", between {low:.3} and {high:.3} copies per byte")
+            format!(", between {low:.5} and {high:.5} copies per byte")
         }
         (None, None) => String::new(),
     };

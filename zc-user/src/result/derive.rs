@@ -80,6 +80,7 @@ pub fn run(input: &RunInput<'_>, sender: &SideInput<'_>, receiver: &SideInput<'_
         receiver,
         machine: machine(input),
         devices: meters::devices(&meters_of(input, input.machine)),
+        stacks: Vec::new(),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
 pub mod audit;
 pub mod derive;
 pub mod meters;
+pub mod stacks;
 pub mod trace;
 
 use meters::{Devices, MeterStatus, Switches};
@@ -166,6 +167,9 @@ pub struct RunReport {
     pub machine: Option<MachineReport>,
     /// What devices moved on nobody's account, for the whole machine while this run was counted.
     pub devices: Devices,
+    /// The kernel's ways on which each side's bytes were copied; empty without --stacks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stacks: Vec<stacks::SideStacks>,
 }
 
 /// What one process did in a run, beyond what it does for an empty payload.

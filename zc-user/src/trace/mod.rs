@@ -15,7 +15,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::{
     measure::Engine,
-    probes::attach::{self, Breakdown, Probes, Whom},
+    probes::attach::{self, Breakdown, Probes, StackRoom, Whom},
     result::trace::{Run, TraceReport},
     target::{
         command::{CommandLine, Launch, LaunchError},
@@ -58,6 +58,8 @@ pub struct Options {
     pub follow: bool,
     /// Report each thread.
     pub threads: bool,
+    /// Report by which ways through the kernel bytes were copied.
+    pub stacks: bool,
     /// Do without probes on functions.
     pub boundary: bool,
     /// The room for counts by thread.
@@ -133,6 +135,7 @@ fn attach(options: &Options, whom: Whom) -> Result<Probes, TraceError> {
         follow: options.follow,
         whom,
         breakdown: Some(options.breakdown),
+        stacks: options.stacks.then(StackRoom::default),
         ..attach::Options::default()
     };
     Ok(Probes::attach_with(&wanted).map_err(anyhow::Error::from)?)

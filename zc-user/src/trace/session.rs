@@ -8,7 +8,11 @@ use zc_common::Group;
 use crate::{
     measure::{Breakdown, Engine, Loss, Sample},
     probes::misses::Misses,
-    result::trace::{self, Run, TraceReport},
+    result::{
+        stacks::trace_stacks,
+        trace::{self, Run, TraceReport},
+    },
+    stacks::{Names, StackCounts, Symbols, read_stacks, stack_counts},
 };
 
 const GROUPS: [Group; 2] = [Group::FIRST, Group::MACHINE];
@@ -30,17 +34,22 @@ pub(super) struct Session {
     /// The end of the last interval.
     last: Option<Reading>,
     intervals: u64,
+    /// The stacks before, and the kernel's names, where stacks are taken.
+    stacks: Option<(StackCounts, Symbols)>,
 }
 
 impl Session {
     /// Starts counting.
     pub(super) fn open(mut engine: Engine, target: String, threads: bool) -> Result<Self> {
-        let misses = engine.probes().recursion_misses()?;
+        let probes = engine.probes();
+        let misses = probes.recursion_misses()?;
         let breakdown = engine.breakdown()?;
+        let before = probes.stacks.then(|| stack_counts(probes)).transpose()?;
+        let stacks = before.map(|before| (before, Symbols::of_kernel()));
         engine.arm(&GROUPS)?;
         let samples = GROUPS.map(|group| (group, Sample::default())).into();
         let start = Reading { at: Instant::now(), samples, breakdown, misses };
-        Ok(Self { engine, target, threads, start, last: None, intervals: 0 })
+        Ok(Self { engine, target, threads, start, last: None, intervals: 0, stacks })
     }
 
     /// What came since the last interval, or the start.
@@ -59,7 +68,15 @@ impl Session {
         let samples = self.engine.disarm()?;
         let end = self.reading(samples)?;
         let run = Run { ended: Some(why), exit_status, ..Run::of(&self.target) };
-        self.report(&self.start, &end, run)
+        let mut report = self.report(&self.start, &end, run)?;
+        if let Some((before, symbols)) = &self.stacks {
+            let probes = self.engine.probes();
+            let mut stacks = read_stacks(probes, &[Group::FIRST], before)?;
+            let sample = stacks.remove(&Group::FIRST).unwrap_or_default();
+            let names = Names { symbols, functions: &probes.functions };
+            report.stacks = Some(trace_stacks(&sample, &report.total.copied, &names));
+        }
+        Ok(report)
     }
 
     fn reading(&self, samples: BTreeMap<Group, Sample>) -> Result<Reading> {

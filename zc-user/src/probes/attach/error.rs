@@ -6,7 +6,7 @@ use aya::{EbpfError, maps::MapError};
 use rustix::process::{Resource, getrlimit};
 use thiserror::Error;
 
-use crate::kernel::btf::BtfError;
+use crate::kernel::{btf::BtfError, facts::setting};
 
 /// Why nothing can be counted at all.
 #[derive(Debug, Error)]
@@ -25,6 +25,12 @@ pub enum AttachError {
         "the kernel does not accept the BPF maps, which it counts as locked memory, of which {0} bytes are allowed: allow more (ulimit -l unlimited), or run zc as root"
     )]
     LockedMemory(u64),
+    /// The map of stacks, which is there even while no stack is taken, holds 127 frames, the kernel's
+    /// own default; it has to be no more than this setting (`stack_map_alloc`, kernel/bpf/stackmap.c).
+    #[error(
+        "the kernel does not accept the map of stacks: kernel.perf_event_max_stack is {0}, and has to be 127 or more"
+    )]
+    ShortStacks(String),
     /// A probe that nothing can be counted without.
     #[error("the kernel refused the {kind} {name}, which every count needs: {reason}")]
     Essential {
@@ -39,6 +45,12 @@ pub enum AttachError {
 
 impl From<EbpfError> for AttachError {
     fn from(error: EbpfError) -> Self {
+        if let EbpfError::MapError(MapError::CreateError { name, io_error }) = &error
+            && (name.as_str(), io_error.kind()) == ("STACKS", io::ErrorKind::InvalidInput)
+            && let Some(depth) = setting("kernel/perf_event_max_stack")
+        {
+            return Self::ShortStacks(depth);
+        }
         let refused = matches!(
             &error,
             EbpfError::MapError(MapError::CreateError { io_error, .. })

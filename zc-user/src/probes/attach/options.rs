@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, fs, os::unix::fs::MetadataExt};
 
 use zc_common::{Layout, OWNER_SLOTS, PID_SLOTS, Site};
 
+use super::StackRoom;
 use crate::probes::catalogue::Job;
 
 /// What to attach, and how far the tables reach.
@@ -26,6 +27,8 @@ pub struct Options<'a> {
     pub whom: Whom,
     /// The room for a breakdown by thread, if one is kept.
     pub breakdown: Option<Breakdown>,
+    /// Take the kernel stack of each pass, with room for so many; without it nothing is spent on them.
+    pub stacks: Option<StackRoom>,
 }
 
 impl Default for Options<'_> {
@@ -39,6 +42,7 @@ impl Default for Options<'_> {
             follow: true,
             whom: Whom::Watched,
             breakdown: None,
+            stacks: None,
         }
     }
 }
@@ -94,6 +98,7 @@ impl Options<'_> {
         layout.pid_slots = self.pid_slots;
         layout.follow = self.follow.into();
         layout.breakdown = self.breakdown.is_some().into();
+        layout.stacks = self.stacks.is_some().into();
         layout.pid_namespace = pid_namespace();
         match self.whom {
             Whom::Watched => {}

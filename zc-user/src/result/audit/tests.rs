@@ -40,6 +40,7 @@ fn by_sites(sender: [Option<u64>; 3]) -> RunReport {
         sender: side_report(sender),
         receiver: side_report([Some(0), Some(BYTES), Some(0)]),
         devices: Devices::default(),
+        stacks: Vec::new(),
         machine: None,
     }
 }

@@ -95,6 +95,7 @@ pub fn report(input: &Input<'_>) -> TraceReport {
         processes,
         devices: meters::devices(&machine),
         omitted: Omitted::default(),
+        stacks: None,
         quantities: BTreeMap::new(),
     };
     report.quantities = exact(&report);

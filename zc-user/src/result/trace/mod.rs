@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::{
     Copied, Coverage, PageFaults, SiteReport, SiteStatus, Tier,
     meters::{Devices, MeterStatus, Switches},
+    stacks::TraceStacks,
 };
 use crate::{
     check::Number,
@@ -60,6 +61,9 @@ pub struct TraceReport {
     pub processes: Vec<ProcessReport>,
     /// What devices moved on nobody's account, for the whole machine.
     pub devices: Devices,
+    /// By which ways through the kernel the bytes were copied, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stacks: Option<TraceStacks>,
     /// Every number that `zc check` knows by one name; a baseline for later runs.
     pub quantities: BTreeMap<String, Number>,
     /// Rows that were asked to be left out.

@@ -18,6 +18,9 @@ use crate::{
 /// Bytes by site and kind of iterator.
 pub(super) type Sites = BTreeMap<(Site, IterClass), Tally>;
 
+/// Counts by call, source and sink.
+type ByFlow = BTreeMap<(u16, u8, u8), Vec<(Cell, Tally)>>;
+
 /// What can be relied on.
 pub(super) struct View<'a> {
     /// By [`Site`].
@@ -93,7 +96,7 @@ impl Part {
     }
 
     /// Those of system calls and sites, by call and ends.
-    pub(super) fn by_flow(&self) -> BTreeMap<(u16, u8, u8), Vec<(Cell, Tally)>> {
+    pub(super) fn by_flow(&self) -> ByFlow {
         let mut flows = BTreeMap::<_, Vec<_>>::new();
         for (cell, tally) in self.0.iter().filter(|(cell, _)| cell.what != Cell::EVENT) {
             flows.entry((cell.call, cell.source, cell.sink)).or_default().push((*cell, *tally));
@@ -254,7 +257,7 @@ fn bounds(moved: Option<u64>, copied: Copied<u64>, flows: &[Flow]) -> Option<[f6
 }
 
 /// See [`Totals::moved_bytes`].
-fn moved(flows: &BTreeMap<(u16, u8, u8), Vec<(Cell, Tally)>>) -> u64 {
+fn moved(flows: &ByFlow) -> u64 {
     let outside = |kind: u8| kind != Kind::None as u8 && kind != Kind::Memory as u8;
     let pipe = Kind::Pipe as u8;
     let (mut inward, mut outward, mut into_pipes, mut out_of_pipes) = (0, 0, 0, 0);

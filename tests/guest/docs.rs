@@ -1,9 +1,11 @@
 //! What the documents show and promise is what the program does.
 
+use std::{fs, process::Output};
+
 use crate::{
     audit::{AUDIT, AUDIT_WITHOUT_A_SITE},
     stacks::STACKS,
-    support::{SMALL_LAB, shared, status, stdout},
+    support::{SMALL_LAB, nothing_left_behind, scratch, shared, status, stdout, zc},
 };
 
 const README: &str = include_str!("../../README.md");

@@ -6,6 +6,7 @@
 mod clock;
 mod empty;
 mod hooks;
+mod nginx;
 mod process;
 mod tools;
 mod workload;
@@ -19,10 +20,14 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, Subcommand};
 use hooks::Hook;
+use nginx::Nginx;
 use process::Tool;
-use tools::Plan;
+use tools::{Plan, Watched};
 use workload::{Worker, rounds};
-use zc_guest::bench::{Record, tool, workload::ALL, workload::GETPPID};
+use zc_guest::bench::{
+    Record, tool,
+    workload::{ALL, GETPPID},
+};
 
 /// Runs of each workload; the best counts. More of them until the best two agree.
 const RUNS: std::ops::RangeInclusive<usize> = 3..=10;
@@ -73,12 +78,15 @@ fn main() -> Result<()> {
 fn run(own: bool) -> Result<()> {
     sleep(BOOT);
     say(&Record::Clock { ticks_per_million: clock::check()? })?;
+    let nginx = Nginx::start()?;
     let mut bench = Bench { target: Worker::start()?, stranger: Worker::start()? };
     let (target, stranger) = (bench.target.pid(), bench.stranger.pid());
-    bench.costs(tool::NOTHING)?;
+    bench.costs(tool::NOTHING, &ALL)?;
     let hooks = bench.zc_hooks(target)?;
     bench.measure(tools::zc(tool::ZC, target))?;
-    bench.measure(tools::zc(tool::BYSTANDER, stranger))?;
+    bench.measure(tools::bystander(stranger))?;
+    bench.measure(tools::trace(target))?;
+    bench.measure(tools::trace_nginx(nginx.master()))?;
     bench.measure(tools::empty(&hooks)?)?;
     bench.measure_or_say_why(tools::audit(target))?;
     if !own {
@@ -87,13 +95,14 @@ fn run(own: bool) -> Result<()> {
             tools::bpftrace_one_count(),
             tools::perf(target),
             tools::strace(target),
+            tools::strace_nginx(nginx.worker()?),
         ];
         for plan in foreign {
             bench.measure_or_say_why(plan)?;
         }
         bench.starts_or_say_why(tools::bpftrace_hooks(&hooks))?;
     }
-    bench.costs(tool::NOTHING_AGAIN)
+    bench.costs(tool::NOTHING_AGAIN, &ALL)
 }
 
 struct Bench {
@@ -114,9 +123,9 @@ impl Bench {
         Ok(hooks)
     }
 
-    /// What every workload takes now.
-    fn costs(&mut self, tool: &str) -> Result<()> {
-        for workload in ALL {
+    /// What these workloads take now.
+    fn costs(&mut self, tool: &str, workloads: &[&str]) -> Result<()> {
+        for workload in workloads {
             eprintln!("{tool}: {workload}");
             let rounds = rounds(workload);
             let mut instructions = Vec::new();
@@ -130,7 +139,7 @@ impl Bench {
                     break;
                 }
             }
-            let (tool, workload) = (tool.to_owned(), workload.to_owned());
+            let (tool, workload) = (tool.to_owned(), (*workload).to_owned());
             say(&Record::Cost { tool, workload, instructions })?;
         }
         Ok(())
@@ -151,31 +160,39 @@ impl Bench {
     }
 
     fn measure_plan(&mut self, plan: &mut Plan) -> Result<()> {
-        let (elsewhere, before) = (self.stranger.getppids, self.target.getppids);
-        let tool = self.starts(plan, STARTS)?;
+        let of_a_server = plan.watched == Watched::Nginx;
+        let mut before = self.made(plan.watched);
+        let tool = self.starts(plan, if of_a_server { 1 } else { STARTS })?;
         if plan.armed.is_empty() {
             self.wait_until_dearer()?;
+            before = self.made(plan.watched);
         }
-        let before = if plan.armed.is_empty() { self.target.getppids } else { before };
-        self.costs(plan.name)?;
+        self.costs(plan.name, plan.workloads())?;
         // A tool that follows the other process has to be seen counting too.
         self.stranger.run(GETPPID, 100)?;
-        memory(plan.name, &tool)?;
+        if !of_a_server {
+            memory(plan.name, &tool)?;
+        }
         let said = tool.end()?;
-        let made = if plan.name == tool::BYSTANDER {
-            self.stranger.getppids - elsewhere
-        } else {
-            self.target.getppids - before
-        };
+        let made = self.made(plan.watched) - before;
         if plan.name == tool::EMPTY {
             return Ok(());
         }
         let counted = tools::proof((plan.counted)(&said), &said)?;
         // Those that follow the process have it all; the others see more than was made for them.
-        let exact = [tool::ZC, tool::BYSTANDER, tool::AUDIT].contains(&plan.name);
+        let exact = [tool::ZC, tool::BYSTANDER, tool::TRACE, tool::AUDIT].contains(&plan.name);
         let right = if exact { counted == made } else { counted >= made };
         ensure!(right, "it counted {counted} calls where {made} were made");
         say(&Record::Counted { tool: plan.name.to_owned(), made, counted })
+    }
+
+    /// The calls so far that a tool has to have counted.
+    fn made(&self, by: Watched) -> u64 {
+        match by {
+            Watched::Target => self.target.getppids,
+            Watched::Stranger => self.stranger.getppids,
+            Watched::Nginx => self.target.requests,
+        }
     }
 
     fn starts_or_say_why(&mut self, mut plan: Plan) -> Result<()> {
@@ -191,7 +208,7 @@ impl Bench {
         unloaded()
     }
 
-    /// Starts a tool several times; the last one runs on.
+    /// Starts a tool several times; the last one runs on. One start is none to be measured.
     fn starts(&mut self, plan: &mut Plan, times: usize) -> Result<Tool> {
         let (mut elapsed, mut instructions) = (Vec::new(), Vec::new());
         loop {
@@ -200,7 +217,7 @@ impl Bench {
             elapsed.push(started.elapsed);
             instructions.push(started.instructions);
             if elapsed.len() == times || plan.armed.is_empty() {
-                if !plan.armed.is_empty() {
+                if times > 1 && !plan.armed.is_empty() {
                     say(&Record::Start { tool: plan.name.to_owned(), elapsed, instructions })?;
                 }
                 return Ok(tool);

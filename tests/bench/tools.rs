@@ -4,19 +4,41 @@ use std::{env, fs, process::Command};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
-use zc_guest::bench::tool;
+use zc_guest::bench::{
+    tool,
+    workload::{NGINX, OF_ONE_PROCESS},
+};
 
 use crate::{hooks::Hook, process::End};
 
 /// How a tool is run against a process.
 pub(crate) struct Plan {
     pub(crate) name: &'static str,
+    pub(crate) watched: Watched,
     pub(crate) command: Command,
     /// What it says once it counts. Empty where it says nothing: then calls get dearer.
     pub(crate) armed: &'static str,
     pub(crate) end: End,
-    /// The `getppid` calls in what it said, or in the file that it wrote.
+    /// The calls that [`Watched`] names, in what it said, or in the file that it wrote.
     pub(crate) counted: fn(&str) -> Option<u64>,
+}
+
+impl Plan {
+    /// Those that it is measured with.
+    pub(crate) fn workloads(&self) -> &'static [&'static str] {
+        if self.watched == Watched::Nginx { &[NGINX] } else { &OF_ONE_PROCESS }
+    }
+}
+
+/// Whom a tool follows. What it has to count there shows that it does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Watched {
+    /// The process with the workloads: its `getppid` calls. So do tools that follow everyone.
+    Target,
+    /// Another one: the same.
+    Stranger,
+    /// The server: one `sendfile` for each request.
+    Nginx,
 }
 
 /// What bpftrace says when all of its probes are attached, if its environment asks for it.
@@ -26,9 +48,50 @@ const PERF_OUTPUT: &str = "/scratch/zc-cost-perf";
 
 /// `zc`, following `pid`.
 pub(crate) fn zc(name: &'static str, pid: u32) -> Plan {
-    let mut command = Command::new(env::var_os("ZC").unwrap_or_else(|| "/bin/zc".into()));
+    let mut command = zc_command();
     command.args(["worker", "hold", "--pid", &pid.to_string()]);
-    Plan { name, command, armed: "\"armed\"", end: End::Stdin, counted: counted_by_zc }
+    let (watched, counted) = (Watched::Target, counted_by_zc);
+    Plan { name, watched, command, armed: "\"armed\"", end: End::Stdin, counted }
+}
+
+/// The same, following another process than the one that is measured.
+pub(crate) fn bystander(pid: u32) -> Plan {
+    Plan { watched: Watched::Stranger, ..zc(tool::BYSTANDER, pid) }
+}
+
+fn zc_command() -> Command {
+    Command::new(env::var_os("ZC").unwrap_or_else(|| "/bin/zc".into()))
+}
+
+/// `zc trace -p`: the breakdown by thread, system call and kind of file too.
+pub(crate) fn trace(pid: u32) -> Plan {
+    let mut command = zc_command();
+    command.args(["trace", "--json", "-p", &pid.to_string()]);
+    Plan {
+        name: tool::TRACE,
+        watched: Watched::Target,
+        command,
+        armed: "tracing",
+        end: End::Interrupt,
+        counted: |said| counted_by_trace(said, "getppid"),
+    }
+}
+
+/// The same on nginx, by its master: zc follows the workers.
+pub(crate) fn trace_nginx(master: u32) -> Plan {
+    Plan {
+        watched: Watched::Nginx,
+        counted: |said| counted_by_trace(said, "sendfile"),
+        ..trace(master)
+    }
+}
+
+/// The calls of `name` in the JSON, which begins after what was said on stderr.
+fn counted_by_trace(said: &str, name: &str) -> Option<u64> {
+    let report: Value = serde_json::from_str(&said[said.find('{')?..]).ok()?;
+    let calls = report["syscalls"].as_array()?.iter().find(|call| call["name"] == name)?;
+    // A count that was lost makes the whole of it worthless.
+    report["complete"].as_bool()?.then(|| calls["calls"].as_u64())?
 }
 
 /// The same, with breakpoints on the copy primitives.
@@ -55,7 +118,8 @@ pub(crate) fn empty(hooks: &[Hook]) -> Result<Plan> {
     command.arg("empty").arg(serde_json::to_string(hooks)?);
     let name = tool::EMPTY;
     // They count nothing; what shows that they are attached is that all were.
-    Ok(Plan { name, command, armed: "armed", end: End::Stdin, counted: |_| None })
+    let (watched, counted) = (Watched::Target, |_: &str| None);
+    Ok(Plan { name, watched, command, armed: "armed", end: End::Stdin, counted })
 }
 
 /// bpftrace: calls and the bytes that they returned, by call, of one process; and the bytes of
@@ -87,7 +151,8 @@ pub(crate) fn bpftrace_hooks(hooks: &[Hook]) -> Plan {
 fn bpftrace(name: &'static str, script: &str, counted: fn(&str) -> Option<u64>) -> Plan {
     let mut command = Command::new("bpftrace");
     command.args(["-f", "json", "-e", script]).env(BPFTRACE_ARMED, "1");
-    Plan { name, command, armed: BPFTRACE_ARMED, end: End::Interrupt, counted }
+    let watched = Watched::Target;
+    Plan { name, watched, command, armed: BPFTRACE_ARMED, end: End::Interrupt, counted }
 }
 
 /// A map in bpftrace's JSON output.
@@ -101,12 +166,29 @@ fn map(said: &str, name: &str) -> Option<Value> {
 pub(crate) fn strace(pid: u32) -> Plan {
     let mut command = Command::new("strace");
     command.args(["-c", "-f", "-p", &pid.to_string()]);
-    // % time, seconds, usecs/call, calls, errors if any, syscall
-    let counted = |said: &str| {
-        let line = said.lines().find(|line| line.trim_end().ends_with(" getppid"))?;
-        line.split_whitespace().nth(3)?.parse().ok()
-    };
-    Plan { name: tool::STRACE, command, armed: "attached", end: End::Interrupt, counted }
+    Plan {
+        name: tool::STRACE,
+        watched: Watched::Target,
+        command,
+        armed: "attached",
+        end: End::Interrupt,
+        counted: |said| counted_by_strace(said, "getppid"),
+    }
+}
+
+/// The same on nginx, by its worker: strace follows only children that are born later.
+pub(crate) fn strace_nginx(worker: u32) -> Plan {
+    Plan {
+        watched: Watched::Nginx,
+        counted: |said| counted_by_strace(said, "sendfile"),
+        ..strace(worker)
+    }
+}
+
+/// The calls of `name` in its table: % time, seconds, usecs/call, calls, errors if any, syscall.
+fn counted_by_strace(said: &str, name: &str) -> Option<u64> {
+    let line = said.lines().find(|line| line.split_whitespace().last() == Some(name))?;
+    line.split_whitespace().nth(3)?.parse().ok()
 }
 
 /// `perf trace -s` on `pid`.
@@ -119,7 +201,8 @@ pub(crate) fn perf(pid: u32) -> Plan {
         let line = text.lines().find(|line| line.trim_start().starts_with("getppid "))?;
         line.split_whitespace().nth(1)?.parse().ok()
     };
-    Plan { name: tool::PERF, command, armed: "", end: End::Interrupt, counted }
+    let (name, watched) = (tool::PERF, Watched::Target);
+    Plan { name, watched, command, armed: "", end: End::Interrupt, counted }
 }
 
 /// Says why a proof is missing.

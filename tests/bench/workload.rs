@@ -20,16 +20,16 @@ use rustix::{
     },
     process::getppid,
 };
-use zc_guest::bench::workload::{GETPPID, PREAD_4K, READ_1, SENDFILE_64K, TCP_64K};
+use zc_guest::bench::workload::{GETPPID, NGINX, PREAD_4K, READ_1, SENDFILE_64K, TCP_64K};
 
-use crate::clock::ticks;
+use crate::{clock::ticks, nginx::Client};
 
 const CHUNK: usize = 64 << 10;
 
 /// Rounds of a run: enough for the timer's few interrupts to vanish in the average.
 pub(crate) fn rounds(workload: &str) -> u64 {
     match workload {
-        TCP_64K | SENDFILE_64K => 2_000,
+        TCP_64K | SENDFILE_64K | NGINX => 2_000,
         _ => 20_000,
     }
 }
@@ -41,6 +41,8 @@ pub(crate) struct Worker {
     out: BufReader<ChildStdout>,
     /// `getppid` calls made so far.
     pub(crate) getppids: u64,
+    /// Requests sent to nginx so far, but for the first one of the connection.
+    pub(crate) requests: u64,
 }
 
 impl Worker {
@@ -53,7 +55,7 @@ impl Worker {
             .context("cannot start the workloads")?;
         let into = child.stdin.take().context("no pipe")?;
         let out = BufReader::new(child.stdout.take().context("no pipe")?);
-        Ok(Self { child, into, out, getppids: 0 })
+        Ok(Self { child, into, out, getppids: 0, requests: 0 })
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -63,8 +65,10 @@ impl Worker {
     /// Instructions that `rounds` rounds take.
     pub(crate) fn run(&mut self, workload: &str, rounds: u64) -> Result<u64> {
         writeln!(self.into, "{rounds} {workload}")?;
-        if workload == GETPPID {
-            self.getppids += rounds;
+        match workload {
+            GETPPID => self.getppids += rounds,
+            NGINX => self.requests += rounds,
+            _ => {}
         }
         let mut line = String::new();
         self.out.read_line(&mut line)?;
@@ -97,6 +101,8 @@ struct Workloads {
     sender: OwnedFd,
     receiver: OwnedFd,
     buffer: Vec<u8>,
+    /// From the first request on.
+    client: Option<Client>,
 }
 
 impl Workloads {
@@ -105,11 +111,11 @@ impl Workloads {
         let buffer = vec![7; CHUNK];
         std::fs::write(path, &buffer)?;
         let (sender, receiver) = connection()?;
-        Ok(Self { file: File::open(path)?, sender, receiver, buffer })
+        Ok(Self { file: File::open(path)?, sender, receiver, buffer, client: None })
     }
 
     fn run(&mut self, workload: &str, rounds: u64) -> Result<u64> {
-        let Self { file, sender, receiver, buffer } = self;
+        let Self { file, sender, receiver, buffer, client } = self;
         match workload {
             GETPPID => time(rounds, || Ok(usize::from(getppid().is_some())), 1),
             READ_1 => {
@@ -137,6 +143,13 @@ impl Workloads {
                 },
                 CHUNK,
             ),
+            NGINX => {
+                let client = match client {
+                    Some(client) => client,
+                    None => client.insert(Client::connect()?),
+                };
+                time(rounds, || client.ask().map(usize::from), 1)
+            }
             other => bail!("no workload {other:?}"),
         }
     }

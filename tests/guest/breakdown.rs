@@ -13,10 +13,7 @@ use rustix::{fs::sendfile, io::pread, pipe::pipe};
 use zc::{
     measure::{Engine, Loss},
     probes::attach::{Breakdown, Options, Probes},
-    result::{
-        Copied,
-        trace::{self, Flow, TraceReport},
-    },
+    result::trace::{self, Flow, TraceReport},
 };
 use zc_common::Group;
 
@@ -71,10 +68,33 @@ fn flow<'a>(report: &'a TraceReport, call: &str, source: &str, sink: &str) -> &'
     flow
 }
 
-/// All directions together.
-fn all(copied: Copied<u64>) -> Option<u64> {
-    let Copied { user_to_kernel, kernel_to_user, kernel_to_kernel } = copied;
-    [user_to_kernel, kernel_to_user, kernel_to_kernel].into_iter().sum()
+/// Fails unless `call` between these moved `bytes`, each of them copied so often.
+fn assert_flow(
+    report: &TraceReport,
+    (call, source, sink): (&str, &str, &str),
+    bytes: u64,
+    copies: u64,
+) {
+    let (call, call_too) = match call {
+        // What the standard library calls on a socket is its own business.
+        "sendto" => ("sendto", "write"),
+        "recvfrom" => ("recvfrom", "read"),
+        call => (call, call),
+    };
+    let of = |name| {
+        report
+            .flows
+            .iter()
+            .find(|flow| (flow.call.as_str(), flow.source, flow.sink) == (name, source, sink))
+    };
+    let flow = of(call).or_else(|| of(call_too));
+    let flow = flow.unwrap_or_else(|| panic!("no {call} {source} {sink}: {report:#?}"));
+    assert_eq!(flow.bytes, Some(bytes), "{flow:?}");
+    let copied: Option<u64> =
+        [flow.copied.user_to_kernel, flow.copied.kernel_to_user, flow.copied.kernel_to_kernel]
+            .into_iter()
+            .sum();
+    assert_eq!(copied, Some(copies * bytes), "{flow:?}");
 }
 
 fn connection() -> (TcpStream, TcpStream) {
@@ -124,21 +144,7 @@ fn flows_know_both_ends_of_a_call_and_their_copies() {
         ("recvfrom", "UDP", "memory", 700, 1),
         ("read", "character device", "memory", 300, 0),
     ] {
-        let (call, call_too) = match call {
-            // What the standard library calls on a socket is its own business.
-            "sendto" => ("sendto", "write"),
-            "recvfrom" => ("recvfrom", "read"),
-            call => (call, call),
-        };
-        let of = |name| {
-            let it =
-                |flow: &&Flow| (flow.call.as_str(), flow.source, flow.sink) == (name, source, sink);
-            report.flows.iter().find(it)
-        };
-        let flow = of(call).or_else(|| of(call_too));
-        let flow = flow.unwrap_or_else(|| panic!("no {call} {source} {sink}: {report:#?}"));
-        assert_eq!(flow.bytes, Some(bytes), "{flow:?}");
-        assert_eq!(all(flow.copied), Some(copies * bytes), "{flow:?}");
+        assert_flow(&report, (call, source, sink), bytes, copies);
     }
     let sendfile = flow(&report, "sendfile", "regular file", "TCP");
     assert_eq!(sendfile.verdict.to_string(), "zero-copy");

@@ -25,9 +25,18 @@ pub(crate) struct Seen {
     pub(crate) trace: Trace,
 }
 
+/// What strace's tasks are.
+#[derive(Clone, Copy)]
+enum Tasks {
+    /// Processes, which have one thread each.
+    Processes,
+    /// The threads of one process.
+    Threads,
+}
+
 impl Seen {
-    /// Reads what both wrote, of processes that have one thread or of one process.
-    fn read(room: &Room) -> Self {
+    /// Reads what both wrote.
+    fn read(room: &Room, are: Tasks) -> Self {
         let text = |name| String::from_utf8(room.read(name)).expect("it is UTF-8");
         let (account, trace) = (Account::read(&text(STRACE_FILE)), Trace::read(&text(ZC_FILE)));
         let calls = account.total();
@@ -35,12 +44,13 @@ impl Seen {
         let mut differences = account::differences(&calls, &trace.calls());
         differences.extend(account::flow_differences(&account.flows(), &trace.flows()));
         let (tasks, processes) = (account.by_task(), trace.by_process());
-        if processes.len() > 1 {
-            assert_eq!(tasks.len(), processes.len(), "{tasks:?}\n{processes:?}");
-            let pairs = tasks.iter().zip(&processes);
-            differences
-                .extend(pairs.flat_map(|(task, process)| account::differences(task, process)));
-        }
+        let expected = match are {
+            Tasks::Processes => tasks,
+            Tasks::Threads => vec![calls.clone()],
+        };
+        assert_eq!(expected.len(), processes.len(), "{expected:?}\n{processes:?}");
+        let pairs = expected.iter().zip(&processes);
+        differences.extend(pairs.flat_map(|(one, other)| account::differences(one, other)));
         assert!(differences.is_empty(), "{}", differences.join("\n"));
         assert_eq!(trace.uncovered(), account.without_a_site);
         Self { calls, without_a_site: account.without_a_site, trace }
@@ -76,7 +86,7 @@ pub(crate) fn in_turn(room: &Room, argv: &[&str], result: &str, check: impl Fn()
         run(under(room, &observer, argv));
         check();
     }
-    Seen::read(room)
+    Seen::read(room, Tasks::Processes)
 }
 
 /// Runs a program once, with strace and zc attached to it before its first instruction. For one whose
@@ -94,10 +104,10 @@ pub(crate) fn at_once(room: &Room, argv: &[&str]) -> Seen {
     assert!(status.success(), "{argv:?}: {status}");
     zc.end();
     strace.end();
-    Seen::read(room)
+    Seen::read(room, Tasks::Processes)
 }
 
-/// What a server does for `clients`, which come when both observers are attached to it.
+/// What a server of one process does for `clients`, which come when both observers are attached to it.
 pub(crate) fn serving(room: &Room, pid: u32, clients: impl FnOnce()) -> Seen {
     wait::idle(pid);
     let strace = Observer::strace(pid, &room.file(STRACE_FILE));
@@ -106,7 +116,7 @@ pub(crate) fn serving(room: &Room, pid: u32, clients: impl FnOnce()) -> Seen {
     wait::idle(pid);
     zc.interrupt();
     strace.interrupt();
-    Seen::read(room)
+    Seen::read(room, Tasks::Threads)
 }
 
 /// Starts a server and waits until it listens. What it says goes to a file of the room: a device

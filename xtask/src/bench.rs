@@ -64,12 +64,7 @@ pub(crate) fn command(args: &BenchArgs) -> Result<u8> {
     let commit = commit();
     let zc = build::guest_program("zc", "zc")?;
     let bench = build_bench()?;
-    let guest = if args.own {
-        Guest::prepare(&args.kernel, None, false)?
-    } else {
-        Guest::prepare_with(&args.kernel, &packages::BENCH)?
-    }
-    .counted();
+    let guest = Guest::prepare_with(&args.kernel, &packages::BENCH)?.counted();
     progress::note(&guest.describe());
     let records = measure(&guest, &zc, &bench, args.own)?;
     let report = Report::new(&guest, &records, date(), commit)?;

@@ -20,7 +20,8 @@ pub enum Record {
         /// Instructions of one round, averaged over a run; of each run.
         instructions: Vec<f64>,
     },
-    /// The proof that a tool counted: how many `getppid` calls it says there were.
+    /// The proof that a tool counted: how many `getppid` calls it says there were, on nginx how many
+    /// of `sendfile`.
     Counted {
         /// The tool.
         tool: String,
@@ -74,6 +75,8 @@ pub mod tool {
     pub const ZC: &str = "zc";
     /// `zc`, following another process.
     pub const BYSTANDER: &str = "zc, bystander";
+    /// `zc trace -p` on the process that is measured, or on nginx's master.
+    pub const TRACE: &str = "zc trace -p";
     /// `zc` with breakpoints on the copy primitives.
     pub const AUDIT: &str = "zc, audit";
     /// bpftrace: calls and bytes by call, bytes of `filemap_read`.
@@ -101,6 +104,12 @@ pub mod workload {
     /// From the page cache into loopback TCP, where it is dropped.
     pub const SENDFILE_64K: &str = "sendfile 64 KiB";
 
+    /// A request to nginx, in another process.
+    pub const NGINX: &str = "nginx request";
+
+    /// Those that the process which is measured does all by itself.
+    pub const OF_ONE_PROCESS: [&str; 5] = [GETPPID, READ_1, PREAD_4K, TCP_64K, SENDFILE_64K];
+
     /// All, in the order of the tables.
-    pub const ALL: [&str; 5] = [GETPPID, READ_1, PREAD_4K, TCP_64K, SENDFILE_64K];
+    pub const ALL: [&str; 6] = [GETPPID, READ_1, PREAD_4K, TCP_64K, SENDFILE_64K, NGINX];
 }

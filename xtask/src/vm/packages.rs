@@ -22,9 +22,9 @@ use crate::{process, signals};
 
 static TRIXIE: Suite = Suite { name: "trixie", backports: false, archived: false };
 
-/// The tools that the benchmark compares zc with.
+/// The tools that the benchmark compares zc with, and the server that they observe.
 pub(crate) static BENCH: PackageSet =
-    PackageSet::of_trixie("bench", &["bpftrace", "linux-perf", "strace"]);
+    PackageSet::of_trixie("bench", &["bpftrace", "linux-perf", "nginx", "strace"]);
 
 /// What the tests of real programs run, and strace to check zc by.
 pub(crate) static PROGRAMS: PackageSet = PackageSet::of_trixie(

@@ -280,3 +280,11 @@ fn a_call_that_fails_is_counted_and_moves_nothing() {
     let nothing = report.at_least().get("copies_per_byte");
     assert_eq!(nothing, Err(Missing::NotObserved("nothing was moved".into())));
 }
+
+#[test]
+fn no_object_of_the_json_has_a_key_twice() {
+    let text = serde_json::to_string(&whole([sendfile(), read()].concat())).unwrap();
+    // Reading it keeps one of the two.
+    let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(serde_json::to_string(&read).unwrap().len(), text.len(), "{text}");
+}

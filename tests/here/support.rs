@@ -3,6 +3,7 @@
 use std::{
     env,
     io::{BufRead, BufReader, Read},
+    os::unix::process::CommandExt,
     path::Path,
     process::{Child, ChildStderr, Command, Output, Stdio},
     sync::OnceLock,
@@ -22,6 +23,14 @@ pub(crate) fn zc() -> Command {
     let mut command = Command::new(path);
     // Commands run as whoever runs the tests, who may use the tests' own files.
     command.env("NO_COLOR", "1").env_remove("SUDO_UID").env_remove("SUDO_GID").stdin(Stdio::null());
+    // A shell starts what it puts in the background with SIGINT ignored, and zc respects that.
+    let listen = || {
+        // SAFETY: no handler is set.
+        unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
+        Ok(())
+    };
+    // SAFETY: one system call between fork and exec.
+    unsafe { command.pre_exec(listen) };
     command
 }
 

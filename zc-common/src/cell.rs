@@ -178,8 +178,21 @@ pub struct Thread {
     pub pid: u32,
     /// The thread's id there.
     pub tid: u32,
-    /// The thread's name (`comm`), up to its first zero byte. Newest: an `execve` changes it.
-    pub comm: [u8; 16],
+    /// The thread's newest name (`comm`), sixteen bytes in the order of memory. In words, because the
+    /// kernel half can zero those one by one.
+    pub comm: [u64; 2],
+}
+
+impl Thread {
+    /// The name, up to its first zero byte, in the first of the bytes.
+    #[must_use]
+    pub fn name(&self) -> ([u8; 16], usize) {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&self.comm[0].to_ne_bytes());
+        bytes[8..].copy_from_slice(&self.comm[1].to_ne_bytes());
+        let length = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+        (bytes, length)
+    }
 }
 
 const _: () = {

@@ -124,16 +124,20 @@ pub struct Layout {
     pub upid_size: u32,
     /// 1 where programs get the task on the CPU with its type, and so its fields without a helper.
     pub task_typed: u32,
+    /// 1 when one of the four below is not 0: all that the programs of a lab have to ask.
+    pub extras: u32,
     /// 1 to keep the breakdown by thread, system call and kind of file.
     pub breakdown: u32,
+    /// 1 when the kernel stack of each pass is wanted, else 0.
+    pub stacks: u32,
     /// 1 to count every process but those of the group [`crate::Group::NOBODY`].
     pub everyone: u32,
-    /// 1 to count the children of traced processes.
-    pub follow: u32,
     /// How deep below the root the cgroup is whose processes are counted; 0 for none.
     pub cgroup_level: u32,
     /// Its number, the lower half first.
     pub cgroup_id: [u32; 2],
+    /// 1 to count the children of traced processes.
+    pub follow: u32,
     /// The inode of zc's PID namespace, and the device that it is on, each the lower half first.
     pub pid_namespace: [u32; 4],
     /// The name of the processes that are counted whatever their ids, zero bytes behind it; empty
@@ -141,8 +145,6 @@ pub struct Layout {
     pub comm: [u8; 16],
     /// By system call slot: its [`crate::Operands`].
     pub operands: [u8; SYSCALL_SLOTS],
-    /// 1 when the kernel stack of each pass is wanted, else 0.
-    pub stacks: u32,
     /// Parameters of the function that each [`Site`] was attached to: a fexit program finds the
     /// return value behind them. 0 where the site is absent.
     pub params: [u32; Site::SLOTS],
@@ -204,6 +206,7 @@ impl Layout {
         pid_numbers: 0,
         upid_size: 0,
         task_typed: 0,
+        extras: 0,
         breakdown: 0,
         everyone: 0,
         follow: 0,
@@ -217,7 +220,7 @@ impl Layout {
     };
 }
 
-const _: () = assert!(size_of::<Layout>() == 256 + 63 * 4 + 16 + SYSCALL_SLOTS + Site::SLOTS * 4);
+const _: () = assert!(size_of::<Layout>() == 256 + 64 * 4 + 16 + SYSCALL_SLOTS + Site::SLOTS * 4);
 
 // SAFETY: repr(C), made of integers, every bit pattern is valid, no padding (size checked above).
 #[cfg(feature = "user")]

@@ -73,7 +73,7 @@ pub(crate) fn current(task: TaskId) -> Call {
     let Some(registers) = Registers::of_current() else {
         return Call::without_ends(Cell::NO_CALL);
     };
-    if !registers.from_user() {
+    if !registers.came_from_user() {
         return Call::without_ends(Cell::WORKER);
     }
     if registers.orig_ax < 0 {
@@ -104,14 +104,14 @@ pub(crate) fn returning(registers: &Registers, task: TaskId) -> Call {
 
 #[inline(always)]
 fn entered(registers: &Registers) -> Call {
-    if registers.from_32_bit() {
+    if registers.came_from_32_bit() {
         return Call::without_ends(Cell::COMPAT);
     }
     // Only returning from a signal's handler has none: it restores what the signal interrupted.
     let number = if registers.orig_ax < 0 { RT_SIGRETURN } else { registers.orig_ax };
     let slot = syscall_slot(number);
     let operands = layout!(operands[slot]);
-    let number = slot as u16;
+    let number = (slot as u64 & 0xffff) as u16;
     if operands == 0 {
         return Call::without_ends(number);
     }

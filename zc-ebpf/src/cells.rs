@@ -79,7 +79,7 @@ fn at_site(group: Group, site: Site, class: Class, bytes: u64) {
     if wanted() && group != Group::MACHINE {
         let task = task::current();
         let Call { number, source, sink } = call::current(task);
-        let (what, class) = (site as u8, class.index() as u8);
+        let (what, class) = (site as u8, (class.index() as u64 & 0xff) as u8);
         count(group, &Cell { task, call: number, source, sink, what, class, zero: 0 }, bytes);
     }
 }
@@ -88,7 +88,7 @@ fn at_site(group: Group, site: Site, class: Class, bytes: u64) {
 #[inline(always)]
 fn for_sender(Whose { group, task }: Whose, site: Site, class: Class, bytes: u64) {
     if wanted() && group != Group::MACHINE {
-        let (what, class) = (site as u8, class.index() as u8);
+        let (what, class) = (site as u8, (class.index() as u64 & 0xff) as u8);
         let call = Cell::NETWORK_STACK;
         count(group, &Cell { task, call, what, class, ..Cell::default() }, bytes);
     }
@@ -120,7 +120,7 @@ pub(crate) fn happened(group: Group, event: usize, value: u64) {
 #[inline(always)]
 pub(crate) fn event_of(group: Group, task: TaskId, event: usize, value: u64) {
     if wanted() && group != Group::MACHINE {
-        let (what, class) = (Cell::EVENT, event as u8);
+        let (what, class) = (Cell::EVENT, (event as u64 & 0xff) as u8);
         let call = Cell::NO_CALL;
         count(group, &Cell { task, call, what, class, ..Cell::default() }, value);
     }
@@ -132,11 +132,10 @@ pub(crate) fn renamed(task: TaskId, name: *const u8) {
     if wanted()
         && let Some(thread) = THREADS.get_ptr_mut(task)
     {
-        // SAFETY: a map value, which is never removed; the helper writes at most so many bytes to it.
-        unsafe {
-            let place = (&raw mut (*thread).comm).cast();
-            bpf_probe_read_kernel_str(place, size_of::<[u8; 16]>() as u32, name.cast());
-        }
+        // SAFETY: the place of a field of a map value, which is never removed.
+        let place = unsafe { &raw mut (*thread).comm };
+        // SAFETY: the helper writes at most so many bytes to it.
+        unsafe { bpf_probe_read_kernel_str(place.cast(), task::NAME_SIZE, name.cast()) };
     }
 }
 
@@ -148,12 +147,10 @@ fn count(group: Group, cell: &Cell, bytes: u64) {
     }
     if cell.task.tid() == current_tid() && !known(cell.task) {
         // Where there is no room, what it does still has some, under its id.
-        task::described(|thread| {
-            let _full = THREADS.insert(cell.task, thread, u64::from(BPF_NOEXIST));
-        });
+        let _full = THREADS.insert(cell.task, task::describe(), u64::from(BPF_NOEXIST));
     }
     // Another CPU may have been faster.
-    let _there = CELLS.insert(cell, &NOTHING, u64::from(BPF_NOEXIST));
+    let _there = CELLS.insert(cell, NOTHING, u64::from(BPF_NOEXIST));
     match CELLS.get_ptr_mut(cell) {
         Some(tally) => add_tally(tally, bytes),
         None => count_loss(group, Event::Unlisted),

@@ -49,15 +49,24 @@ pub(crate) fn peek<T: Copy>(at: *const u8) -> Option<T> {
 #[inline(always)]
 pub(crate) fn peek_or_zero<T: Copy>(at: *const u8) -> T {
     let mut value = MaybeUninit::<T>::uninit();
-    // SAFETY: the helper checks the address, and writes all of the value in any case.
+    // SAFETY: the helper checks the address.
     unsafe {
         generated::bpf_probe_read_kernel(
             value.as_mut_ptr().cast(),
-            size_of::<T>() as u32,
+            (size_of::<T>() as u64 & 0xffff) as u32,
             at.cast(),
-        );
-        value.assume_init()
-    }
+        )
+    };
+    // SAFETY: the helper has written all of the value in any case; callers read integers.
+    unsafe { value.assume_init() }
+}
+
+/// Keeps what follows to its own branch. The compiler would do once, before it knows a switch, what both
+/// branches begin with, and keep in registers what only one of them needs.
+#[inline(always)]
+pub(crate) fn apart() {
+    // SAFETY: no instruction at all.
+    unsafe { asm!("", options(nostack, preserves_flags)) };
 }
 
 /// An address as a number. The verifier tracks it as a pointer, on which it refuses arithmetic;
@@ -124,6 +133,7 @@ impl Slot<u8> {
         number: u32,
     ) -> Self {
         const { assert!(N.is_power_of_two() && MASK as usize == N - 1) };
+        #[expect(clippy::cast_possible_truncation, reason = "masked")]
         let number = masked::<MASK>(u64::from(number)) as usize;
         Self(bytes.cast::<u8>().wrapping_add(number))
     }

@@ -3,8 +3,6 @@
 //! Otherwise the verifier, which knows the switch, drops the code, and each map holds one entry: user
 //! space sizes them.
 
-use core::arch::asm;
-
 use aya_ebpf::{
     cty::c_void,
     macros::map,
@@ -17,6 +15,7 @@ use crate::{
     cells::{Whose, count_site},
     counters::add_tally,
     layout::{Class, layout},
+    memory::apart,
 };
 
 /// Stacks by number, which is a hash.
@@ -47,10 +46,7 @@ pub(crate) fn count<C: Into<Class>>(
     if layout!(stacks) == 0 {
         count_site(whose, site, class().into(), bytes);
     } else {
-        // Or the compiler would do once, before it knows the switch, what both branches begin with, and
-        // keep in registers what only this one needs.
-        // SAFETY: no instruction at all.
-        unsafe { asm!("", options(nostack, preserves_flags)) };
+        apart();
         count_with_stack(
             ctx.as_ptr(),
             packed(whose.group, class().into()),

@@ -10,7 +10,7 @@ use crate::{
     cells,
     counters::{count_event, count_syscall},
     memory::{Tracked, peek},
-    target::counted_group,
+    target::{counted_group, watched_group},
     task::Registers,
 };
 
@@ -22,16 +22,30 @@ pub(crate) const ORIG_AX: u32 = 15 * 8;
 /// bytes.
 #[inline(always)]
 fn count_return(group: Group, registers: *const u8, nr: i64, ret: i64) {
-    count_syscall(group, syscall_slot(nr), u64::try_from(ret).unwrap_or(0));
+    count_plain_return(group, nr, ret);
     cells::returned(group, || Registers::at(registers), ret);
 }
 
-/// A system call returns. The exit alone carries the number, the result and the count; the entry
+#[inline(always)]
+fn count_plain_return(group: Group, nr: i64, ret: i64) {
+    count_syscall(group, syscall_slot(nr), u64::try_from(ret).unwrap_or(0));
+}
+
+/// A system call of a watched process returns: for the lab, which asks no more. The exit alone carries the number, the result and the count; the entry
 /// would be needed only for calls in flight.
 #[btf_tracepoint(function = "sys_exit")]
 fn sys_exit(ctx: BtfTracePointContext) -> Option<()> {
-    let group = counted_group()?;
+    let group = watched_group()?;
     // `TP_PROTO(struct pt_regs *regs, long ret)`, include/trace/events/syscalls.h.
+    count_plain_return(group, Tracked(ctx.arg(0)).read(ORIG_AX), ctx.arg(1));
+    Some(())
+}
+
+/// The same for whoever is traced, with the breakdown: a program of its own, since every instruction
+/// of the first is paid for by every call of every process.
+#[btf_tracepoint(function = "sys_exit")]
+fn traced_sys_exit(ctx: BtfTracePointContext) -> Option<()> {
+    let group = counted_group()?;
     let registers: *const u8 = ctx.arg(0);
     count_return(group, registers, Tracked(registers).read(ORIG_AX), ctx.arg(1));
     Some(())

@@ -55,10 +55,13 @@ fn set_group(ctx: RawTracePointContext) -> Option<()> {
 #[unsafe(link_section = ".data.pending")]
 static mut PENDING: u32 = 0;
 
-/// The group of the task on the CPU. The first two ways are decided before the programs are verified,
+/// The group of the task on the CPU. Which way it is told is decided before the programs are verified,
 /// which then have only one of the three.
 #[inline(always)]
 fn group() -> Option<Group> {
+    if layout!(extras) == 0 {
+        return table_group();
+    }
     if layout!(everyone) != 0 {
         let byte = group_byte(current_tgid()).get();
         return (byte != Group::NOBODY.index()).then_some(Group::FIRST);
@@ -70,7 +73,20 @@ fn group() -> Option<Group> {
         let [low, high] = [0, 1].map(|half| u64::from(layout!(cgroup_id[half])));
         return (id == low | high << 32).then_some(Group::FIRST);
     }
+    table_group()
+}
+
+#[inline(always)]
+fn table_group() -> Option<Group> {
     Group::from_table(group_byte(current_tgid()).get())
+}
+
+/// The group of the task on the CPU, when it is one of those in the table and counting is on: for
+/// programs that know that nobody else is traced.
+#[inline(always)]
+pub(crate) fn watched_group() -> Option<Group> {
+    let group = table_group()?;
+    armed().then_some(group)
 }
 
 /// The group of the task on the CPU, when it is traced and counting is on.

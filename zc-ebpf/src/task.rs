@@ -1,7 +1,5 @@
 //! The task on the CPU: who it is, and the registers that it entered the kernel with.
 
-use core::mem::MaybeUninit;
-
 use aya_ebpf::{
     bindings::bpf_pidns_info,
     helpers::{
@@ -97,45 +95,36 @@ impl Registers {
 
     /// Whether user mode was left: a kernel thread that works for a process has nothing saved.
     #[inline(always)]
-    pub(crate) fn from_user(&self) -> bool {
+    pub(crate) fn came_from_user(&self) -> bool {
         self.cs & 3 != 0
     }
 
     /// Whether 32-bit code was left (`__USER32_CS`, arch/x86/include/asm/segment.h), whose system
     /// calls have numbers of their own. 16 bits: FRED keeps other things in the rest.
     #[inline(always)]
-    pub(crate) fn from_32_bit(&self) -> bool {
+    pub(crate) fn came_from_32_bit(&self) -> bool {
         self.cs & 0xffff == 0x23
     }
 }
 
-/// Hands what is worth remembering of the thread on the CPU to `keep`.
+/// What is worth remembering of the thread on the CPU.
 #[inline(always)]
-pub(crate) fn described(keep: impl FnOnce(&Thread)) {
+pub(crate) fn describe() -> Thread {
     let leader = field::<u64>(layout!(task_group_leader)) as *const u8;
     let start = peek_or_zero(leader.wrapping_add(layout!(task_start_time) as usize));
     let (pid, tid) = visible_ids();
-    let mut thread = MaybeUninit::<Thread>::uninit();
-    let place = thread.as_mut_ptr();
-    // SAFETY: each field is written once, at its own place.
-    unsafe {
-        (&raw mut (*place).leader).write(TaskId::new(current_tgid(), start));
-        (&raw mut (*place).pid).write(pid);
-        (&raw mut (*place).tid).write(tid);
-    }
-    // SAFETY: the place of a field.
-    name(unsafe { &raw mut (*place).comm });
-    // SAFETY: all four fields are written.
-    keep(unsafe { thread.assume_init_ref() });
+    let leader = TaskId::new(current_tgid(), start);
+    let mut thread = Thread { leader, pid, tid, comm: [0; 2] };
+    let place = (&raw mut thread.comm).cast();
+    // By the helper itself: aya's wrapper zeroes sixteen single bytes first, which becomes a call of
+    // `memset`, a loop.
+    // SAFETY: the helper writes 16 bytes.
+    unsafe { bpf_get_current_comm(place, NAME_SIZE) };
+    thread
 }
 
-/// Writes the name of the thread on the CPU. By the helper itself: aya's wrapper zeroes the bytes first,
-/// which becomes a call of `memset`, a loop.
-#[inline(always)]
-pub(crate) fn name(place: *mut [u8; 16]) {
-    // SAFETY: the helper writes 16 bytes, zeros where it fails.
-    unsafe { bpf_get_current_comm(place.cast(), size_of::<[u8; 16]>() as u32) };
-}
+/// Bytes of a thread's name (`TASK_COMM_LEN`, include/linux/sched.h).
+pub(crate) const NAME_SIZE: u32 = 16;
 
 /// Process and thread id in zc's PID namespace; 0 where the thread is not in there.
 #[inline(always)]
@@ -146,8 +135,7 @@ fn visible_ids() -> (u32, u32) {
         return (current_tgid(), current_tid());
     }
     let mut ids = bpf_pidns_info { pid: 0, tgid: 0 };
-    let size = size_of::<bpf_pidns_info>() as u32;
-    // SAFETY: the helper writes at most `size` bytes to `ids`, and zeros where it fails.
-    unsafe { bpf_get_ns_current_pid_tgid(device, inode, &raw mut ids, size) };
+    // SAFETY: the helper writes 8 bytes, the size of `ids`, and zeros where it fails.
+    unsafe { bpf_get_ns_current_pid_tgid(device, inode, &raw mut ids, 8) };
     (ids.tgid, ids.pid)
 }

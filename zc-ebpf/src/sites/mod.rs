@@ -13,8 +13,9 @@ use zc_common::{Group, IterClass, Site};
 
 use crate::{
     cells::Whose,
-    layout::{Class, iter_class, params},
-    memory::Tracked,
+    counters::count_site,
+    layout::{Class, iter_class, layout, params},
+    memory::{Tracked, apart},
     stacks::count,
     target,
 };
@@ -78,6 +79,15 @@ fn count_current<C: Into<Class>>(
     bytes: impl FnOnce() -> i64,
 ) -> Option<()> {
     // First, because most calls are those of processes that nobody traces.
+    if layout!(extras) == 0 {
+        let group = target::watched_group()?;
+        let bytes = bytes();
+        if bytes >= 0 {
+            count_site(group, site, class().into(), bytes.cast_unsigned());
+        }
+        return Some(());
+    }
+    apart();
     let group = target::counted_group()?;
     let bytes = bytes();
     if bytes >= 0 {

@@ -42,6 +42,12 @@ impl Loss {
         Some(format!("{misses} counts of {program} were lost to nested probes"))
     }
 
+    /// Why returns of system calls may be missing: of whichever program counts them.
+    pub fn of_returns(&self) -> Option<String> {
+        let programs = ["sys_exit", "traced_sys_exit", "raw_sys_exit"];
+        programs.iter().find_map(|program| self.of_program(program))
+    }
+
     /// Programs were skipped and nothing else happened: the same run may well lose nothing.
     pub fn is_chance(&self) -> bool {
         let rest = Self { recursion_misses: BTreeMap::new(), ..self.clone() };

@@ -104,6 +104,7 @@ impl Options<'_> {
         layout.breakdown = self.breakdown.is_some().into();
         layout.stacks = self.stacks.is_some().into();
         layout.pid_namespace = pid_namespace();
+        layout.extras = self.has_extras().into();
         match self.whom {
             Whom::Watched => {}
             Whom::Named(name) => layout.comm = name,
@@ -113,6 +114,17 @@ impl Options<'_> {
             }
             Whom::Everyone => layout.everyone = 1,
         }
+    }
+
+    /// Whether programs have more to ask than whether a process is in the table.
+    fn has_extras(&self) -> bool {
+        let plain = matches!(self.whom, Whom::Watched | Whom::Named(_));
+        self.breakdown.is_some() || self.stacks.is_some() || !plain
+    }
+
+    /// The program for returns of system calls, with typed arguments.
+    pub(super) fn return_program(&self) -> &'static str {
+        if self.has_extras() { "traced_sys_exit" } else { "sys_exit" }
     }
 
     /// The tracepoints that only these options need.

@@ -7,7 +7,7 @@ use aya::{
 
 use super::{AttachError, Options, with_program};
 
-/// The one with typed arguments, which is passed most often: program and tracepoint have one name.
+/// The one with typed arguments, which is passed most often.
 pub(in crate::probes) const TYPED: &str = "sys_exit";
 
 /// The same with bare arguments, for kernels that refuse the first.
@@ -25,7 +25,7 @@ const RAW: [(&str, &str); 5] = [
 /// Attaches all of them, and what the options add.
 pub(super) fn attach(ebpf: &mut Ebpf, btf: &Btf, options: &Options<'_>) -> Result<(), AttachError> {
     let typed = if options.typed {
-        attach_typed(ebpf, btf, TYPED, TYPED)
+        attach_typed(ebpf, btf, options.return_program(), TYPED)
     } else {
         Err("left out".to_owned())
     };

@@ -91,7 +91,7 @@ impl<'a> View<'a> {
 
     /// Why the returns of system calls may be missing.
     pub(super) fn unreturned(&self) -> Option<String> {
-        self.loss.of_program("sys_exit").or_else(|| self.loss.of_program("raw_sys_exit"))
+        self.loss.of_returns()
     }
 }
 

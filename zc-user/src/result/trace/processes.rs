@@ -82,6 +82,6 @@ fn seen(id: u32) -> Option<u32> {
 
 /// The name as the thread chose it, which need not be UTF-8.
 fn name(thread: &Thread) -> String {
-    let bytes = thread.comm.split(|byte| *byte == 0).next().unwrap_or_default();
-    String::from_utf8_lossy(bytes).into_owned()
+    let (bytes, length) = thread.name();
+    String::from_utf8_lossy(&bytes[..length]).into_owned()
 }

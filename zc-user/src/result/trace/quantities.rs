@@ -29,8 +29,7 @@ impl TraceReport {
 
     /// Why returns of system calls may be missing.
     fn unreturned(&self) -> Option<String> {
-        let lost = &self.completeness.lost;
-        ["sys_exit", "raw_sys_exit"].iter().find_map(|program| lost.of_program(program))
+        self.completeness.lost.of_returns()
     }
 
     /// What keeps every number from being known: something was lost, and nobody knows of what.

@@ -76,7 +76,8 @@ pub(super) fn boundary() -> Vec<Status> {
 
 /// The report of `cells`, which add up to what the group counted.
 pub(super) fn derive(cells: Vec<(Cell, Tally)>, statuses: &[Status], loss: &Loss) -> TraceReport {
-    let thread = Thread { leader: TASK, pid: 70, tid: 70, comm: *b"worker\0\0\0\0\0\0\0\0\0\0" };
+    let thread =
+        Thread { leader: TASK, pid: 70, tid: 70, comm: [u64::from_ne_bytes(*b"worker\0\0"), 0] };
     let breakdown =
         Breakdown { cells: cells.into_iter().collect(), threads: [(TASK, thread)].into() };
     let mut total = Sample::default();

@@ -3,10 +3,7 @@
 //! Beside the counters of the whole group, which have room for everything, in a table that may be
 //! full: then the breakdown lacks something, is known to, and the group's sums do not.
 
-use aya_ebpf::{
-    bindings::BPF_NOEXIST, helpers::generated::bpf_probe_read_kernel_str, macros::map,
-    maps::HashMap,
-};
+use aya_ebpf::{bindings::BPF_NOEXIST, macros::map, maps::HashMap};
 use zc_common::{Cell, Event, Group, Site, Tally, TaskId, Thread};
 
 use crate::{
@@ -94,11 +91,8 @@ pub(crate) fn renamed(task: TaskId, name: *const u8) {
     if wanted()
         && let Some(thread) = THREADS.get_ptr_mut(task)
     {
-        // SAFETY: a map value, which is never removed; the helper writes at most so many bytes to it.
-        unsafe {
-            let place = (&raw mut (*thread).comm).cast();
-            bpf_probe_read_kernel_str(place, size_of::<[u8; 16]>() as u32, name.cast());
-        }
+        // SAFETY: the place of a field of a map value, which is never removed.
+        task::read_name(unsafe { &raw mut (*thread).comm }, name);
     }
 }
 
@@ -111,7 +105,12 @@ fn count(group: Group, cell: &Cell, bytes: u64) {
     if cell.task.tid() == current_tid() && !known(cell.task) {
         // Where there is no room, what it does still has some, under its id.
         task::described(|thread| {
-            let _full = THREADS.insert(cell.task, thread, u64::from(BPF_NOEXIST));
+            let _full = THREADS.insert(cell.task, &*thread, u64::from(BPF_NOEXIST));
+            // A process is called like its leading thread, which may do nothing itself.
+            if thread.leader != cell.task && !known(thread.leader) {
+                task::describe_leader(thread);
+                let _full = THREADS.insert(thread.leader, &*thread, u64::from(BPF_NOEXIST));
+            }
         });
     }
     // Another CPU may have been faster.

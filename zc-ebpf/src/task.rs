@@ -6,7 +6,10 @@ use aya_ebpf::{
     bindings::bpf_pidns_info,
     helpers::{
         bpf_get_current_task,
-        generated::{bpf_get_current_comm, bpf_get_current_task_btf, bpf_get_ns_current_pid_tgid},
+        generated::{
+            bpf_get_current_comm, bpf_get_current_task_btf, bpf_get_ns_current_pid_tgid,
+            bpf_probe_read_kernel_str,
+        },
     },
     macros::raw_tracepoint,
     programs::RawTracePointContext,
@@ -109,10 +112,16 @@ impl Registers {
     }
 }
 
+/// The `struct task_struct` of the leading thread of the process on the CPU.
+#[inline(always)]
+fn leader() -> *const u8 {
+    field::<u64>(layout!(task_group_leader)).unwrap_or(0) as *const u8
+}
+
 /// Hands what is worth remembering of the thread on the CPU to `keep`.
 #[inline(always)]
-pub(crate) fn described(keep: impl FnOnce(&Thread)) {
-    let leader = field::<u64>(layout!(task_group_leader)).unwrap_or(0) as *const u8;
+pub(crate) fn described(keep: impl FnOnce(&mut Thread)) {
+    let leader = leader();
     let start = peek(leader.wrapping_add(layout!(task_start_time) as usize)).unwrap_or(0);
     let (pid, tid) = visible_ids();
     let mut thread = MaybeUninit::<Thread>::uninit();
@@ -126,7 +135,21 @@ pub(crate) fn described(keep: impl FnOnce(&Thread)) {
     // SAFETY: the place of a field.
     name(unsafe { &raw mut (*place).comm });
     // SAFETY: all four fields are written.
-    keep(unsafe { thread.assume_init_ref() });
+    keep(unsafe { thread.assume_init_mut() });
+}
+
+/// Makes of the description of the thread on the CPU that of its leading thread.
+#[inline(always)]
+pub(crate) fn describe_leader(thread: &mut Thread) {
+    thread.tid = thread.pid;
+    read_name(&raw mut thread.comm, leader().wrapping_add(layout!(task_comm) as usize));
+}
+
+/// Copies the name at an address of the kernel to `place`.
+#[inline(always)]
+pub(crate) fn read_name(place: *mut [u8; 16], name: *const u8) {
+    // SAFETY: the helper writes at most so many bytes, to a place that its callers have.
+    unsafe { bpf_probe_read_kernel_str(place.cast(), size_of::<[u8; 16]>() as u32, name.cast()) };
 }
 
 /// Writes the name of the thread on the CPU. By the helper itself: aya's wrapper zeroes the bytes first,

@@ -7,7 +7,7 @@ use zc_common::{Cell, Event, IterClass, Kind, Site, Tally, TaskId};
 use super::{CallReport, Flow, Totals, flows};
 use crate::{
     kernel::syscalls,
-    measure::{Loss, Meters, Tasks},
+    measure::{Loss, Meters, Sample, Tasks},
     probes::{
         attach::Status,
         catalogue::{Direction, Effect, SITES, entry},
@@ -151,40 +151,71 @@ impl Part {
 
     /// Everything together.
     pub(super) fn totals(&self, view: &View<'_>, flows: &[Flow]) -> Totals {
-        let sites = self.sites();
-        let counted = Meters::from_events(|index| self.event(index));
         let event = |event: Event| self.event(event as usize);
-        let whole = view.unreturned().is_none();
-        let returns = whole.then(|| self.returns());
-        let faults = (view.loss.of_program("page_fault_user").is_none() && !view.loss.untold)
-            .then(|| event(Event::PageFaultUser));
-        let input = meters::Input { counted: &counted, statuses: view.meters, loss: view.loss };
-        let switches = meters::switches(&input, returns, faults);
-        let mut totals = Totals {
-            moved_bytes: None,
-            copied: copied(&sites, view),
-            copies_per_byte: None,
-            copies_per_byte_bounds: None,
-            aside: view
-                .unseen(Direction::KernelToKernel)
-                .is_none()
-                .then(|| derive::sum_of(&sites, |effect| matches!(effect, Effect::Aside(_)))),
-            coverage: whole.then(|| coverage(flows)),
-            syscalls: returns,
-            mode_switches: returns.zip(faults).map(|(calls, faults)| 2 * (calls + faults)),
-            switches,
-            page_faults: PageFaults {
-                user: faults,
-                kernel: faults.map(|_| event(Event::PageFaultKernel)),
-            },
+        let sum = Sum {
+            sites: self.sites(),
+            meters: Meters::from_events(|index| self.event(index)),
+            returns: self.returns(),
+            faults: [event(Event::PageFaultUser), event(Event::PageFaultKernel)],
             tasks: Tasks {
                 forks: event(Event::Fork),
                 execs: event(Event::Exec),
                 exits: event(Event::Exit),
             },
         };
+        let mut totals = sum.totals(view);
+        let whole = view.unreturned().is_none();
+        totals.coverage = whole.then(|| coverage(flows));
         totals.set_moved(whole.then(|| moved(&self.by_flow())), flows);
         totals
+    }
+}
+
+/// What some threads, or all, did together, whatever it was done to.
+pub(super) struct Sum {
+    sites: Sites,
+    meters: Meters,
+    returns: u64,
+    /// In user mode, in the kernel.
+    faults: [u64; 2],
+    tasks: Tasks,
+}
+
+impl Sum {
+    /// Of all: the counters that have room for everything.
+    pub(super) fn of(sample: &Sample) -> Self {
+        Self {
+            sites: sample.sites.clone(),
+            meters: sample.meters.clone(),
+            returns: sample.syscall_count(),
+            faults: [sample.faults_user, sample.faults_kernel],
+            tasks: sample.tasks,
+        }
+    }
+
+    /// Without what only flows tell.
+    pub(super) fn totals(&self, view: &View<'_>) -> Totals {
+        let returns = view.unreturned().is_none().then_some(self.returns);
+        let faults = (view.loss.of_program("page_fault_user").is_none() && !view.loss.untold)
+            .then_some(self.faults);
+        let [user, kernel] = [0, 1].map(|mode: usize| faults.map(|faults| faults[mode]));
+        let input = meters::Input { counted: &self.meters, statuses: view.meters, loss: view.loss };
+        Totals {
+            moved_bytes: None,
+            copied: copied(&self.sites, view),
+            copies_per_byte: None,
+            copies_per_byte_bounds: None,
+            aside: view
+                .unseen(Direction::KernelToKernel)
+                .is_none()
+                .then(|| derive::sum_of(&self.sites, |effect| matches!(effect, Effect::Aside(_)))),
+            coverage: None,
+            syscalls: returns,
+            mode_switches: returns.zip(user).map(|(calls, faults)| 2 * (calls + faults)),
+            switches: meters::switches(&input, returns, user),
+            page_faults: PageFaults { user, kernel },
+            tasks: self.tasks,
+        }
     }
 }
 

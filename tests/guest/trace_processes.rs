@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     process::{Command, id},
-    sync::Barrier,
+    sync::mpsc::channel,
     thread,
 };
 
@@ -28,20 +28,23 @@ fn trace_itself() -> Traced {
     let file = File::open(&path).unwrap();
     let dd = format!("dd if={0} of={0}.out bs=1000 status=none", path.display());
     let mut shell = stopped_shell(&format!("exec {dd} count=3"));
-    let ready = Barrier::new(3);
     thread::scope(|scope| {
         let readers = [1, 2].map(|n| {
-            let (ready, file) = (&ready, &file);
+            let (go, wait) = channel();
+            let file = &file;
             let read = move || {
-                ready.wait();
+                // Nobody sends anything; where zc does not start, the readers end all the same.
+                let _gone = wait.recv() as Result<(), _>;
                 (0..n).for_each(|_| assert_eq!(pread(file, &mut [0; 1000], 0).unwrap(), 1000));
             };
             let named = thread::Builder::new().name(format!("reader {n}"));
-            named.spawn_scoped(scope, read).unwrap()
+            (go, named.spawn_scoped(scope, read).unwrap())
         });
         let tracer = Tracer::start(&["--json", "--threads", "-p", &id().to_string()]);
-        ready.wait();
-        readers.into_iter().for_each(|reader| reader.join().unwrap());
+        for (go, reader) in readers {
+            drop(go);
+            reader.join().unwrap();
+        }
         kill_process(Pid::from_child(&shell), Signal::CONT).unwrap();
         assert!(shell.wait().unwrap().success());
         let mut words = dd.split(' ');
@@ -157,16 +160,16 @@ fn trace_names_what_is_no_process() {
     }
     let own = Command::new("/bin/sh").args(["-c", "exec zc trace -p $$"]).output().unwrap();
     assert_refused(&own, "is zc itself");
-    let (send, receive) = std::sync::mpsc::channel();
-    let done = Barrier::new(2);
+    let (send, receive) = channel();
     thread::scope(|scope| {
-        scope.spawn(|| {
+        let (done, wait) = channel::<()>();
+        scope.spawn(move || {
             send.send(gettid().as_raw_nonzero()).unwrap();
-            done.wait();
+            let _gone = wait.recv();
         });
         let tid = receive.recv().unwrap();
         let output = run(&["trace", "-p", &tid.to_string()]);
-        done.wait();
+        drop(done);
         let says = format!("{tid} is a thread of process {} (zc-tests): give {}", id(), id());
         assert_refused(&output, &says);
     });

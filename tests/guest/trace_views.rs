@@ -6,8 +6,9 @@ use std::{
     os::fd::{FromRawFd, OwnedFd},
     process::{Stdio, id},
     ptr,
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    sync::mpsc::{RecvTimeoutError, channel},
     thread,
+    time::Duration,
 };
 
 use rustix::io::pread;
@@ -25,17 +26,15 @@ fn while_reading<T>(work: impl FnOnce() -> T) -> T {
     let path = folder.path().join("file");
     fs::write(&path, vec![1; 1000]).unwrap();
     let file = File::open(&path).unwrap();
-    let done = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Relaxed) {
+        // It goes with `work`, also when that panics.
+        let (_working, done) = channel::<()>();
+        scope.spawn(move || {
+            while done.recv_timeout(Duration::from_millis(5)) == Err(RecvTimeoutError::Timeout) {
                 pread(&file, &mut [0; 1000], 0).unwrap();
-                thread::sleep(std::time::Duration::from_millis(5));
             }
         });
-        let result = work();
-        done.store(true, Relaxed);
-        result
+        work()
     })
 }
 
@@ -159,7 +158,8 @@ fn trace_as_csv_is_one_table_in_which_no_name_is_a_formula() {
         );
         if row[3] == "pread64" {
             assert_eq!(row[4..6], ["regular file", "memory"]);
-            assert_eq!(row[12], "one copy");
+            // The kernel may skip the program that sees the copies.
+            assert!(["one copy", "not observed"].contains(&&*row[12]), "{text}");
             let interval = row[0].parse().unwrap_or(0);
             bytes[interval] += row[8].parse::<u64>().unwrap();
         }

@@ -5,7 +5,7 @@
 use core::arch::asm;
 
 use aya_ebpf::{
-    helpers::{bpf_get_current_pid_tgid, bpf_probe_read_kernel},
+    helpers::{bpf_get_current_pid_tgid, bpf_probe_read_kernel, generated},
     maps::{Array, PerCpuArray},
 };
 
@@ -41,6 +41,23 @@ impl Tracked {
 pub(crate) fn peek<T: Copy>(at: *const u8) -> Option<T> {
     // SAFETY: the helper checks the address.
     unsafe { bpf_probe_read_kernel(at.cast::<T>()).ok() }
+}
+
+/// The same as a number; 0 if it cannot be read, which is what the helper writes then. Without a branch:
+/// the compiler would work on with a register that it had left unset on one side, because it did not need
+/// the result there, and the verifier refuses that.
+#[inline(always)]
+pub(crate) fn peek_or_zero(at: *const u8) -> u64 {
+    let mut value = 0_u64;
+    // SAFETY: the helper checks the address, and writes that many bytes to a place that has them.
+    unsafe {
+        generated::bpf_probe_read_kernel(
+            (&raw mut value).cast(),
+            size_of::<u64>() as u32,
+            at.cast(),
+        );
+    }
+    value
 }
 
 /// An address as a number. The verifier tracks it as a pointer, on which it refuses arithmetic;

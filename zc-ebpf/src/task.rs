@@ -18,7 +18,7 @@ use zc_common::{TaskId, Thread};
 
 use crate::{
     layout::layout,
-    memory::{Tracked, current_tgid, current_tid, number, peek},
+    memory::{Tracked, current_tgid, current_tid, number, peek, peek_or_zero},
 };
 
 /// How far behind the start of a task's stack its registers are saved when it enters the kernel; 0
@@ -51,10 +51,23 @@ pub(crate) fn field<T: Copy>(offset: u32) -> Option<T> {
     Some(Tracked(task).read(offset))
 }
 
+/// The same of a field that is a number, 0 if it cannot be read.
+#[inline(always)]
+fn number_at(offset: u32) -> u64 {
+    if layout!(task_typed) == 0 {
+        // SAFETY: it only gives the address of the task.
+        let task = unsafe { bpf_get_current_task() } as *const u8;
+        return peek_or_zero(task.wrapping_add(offset as usize));
+    }
+    // SAFETY: as above; the verifier knows the structure.
+    let task = unsafe { bpf_get_current_task_btf() } as *const u8;
+    Tracked(task).read(offset)
+}
+
 /// The thread on the CPU.
 #[inline(always)]
 pub(crate) fn current() -> TaskId {
-    TaskId::new(current_tid(), field(layout!(task_start_time)).unwrap_or(0))
+    TaskId::new(current_tid(), number_at(layout!(task_start_time)))
 }
 
 /// What entered the kernel: the saved registers that say which system call and on what.
@@ -115,14 +128,14 @@ impl Registers {
 /// The `struct task_struct` of the leading thread of the process on the CPU.
 #[inline(always)]
 fn leader() -> *const u8 {
-    field::<u64>(layout!(task_group_leader)).unwrap_or(0) as *const u8
+    number_at(layout!(task_group_leader)) as *const u8
 }
 
 /// Hands what is worth remembering of the thread on the CPU to `keep`.
 #[inline(always)]
 pub(crate) fn described(keep: impl FnOnce(&mut Thread)) {
     let leader = leader();
-    let start = peek(leader.wrapping_add(layout!(task_start_time) as usize)).unwrap_or(0);
+    let start = peek_or_zero(leader.wrapping_add(layout!(task_start_time) as usize));
     let (pid, tid) = visible_ids();
     let mut thread = MaybeUninit::<Thread>::uninit();
     let place = thread.as_mut_ptr();

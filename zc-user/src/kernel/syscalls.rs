@@ -114,8 +114,8 @@ mod tests {
     #[test]
     fn a_call_that_returns_bytes_has_both_ends() {
         let table = operands();
-        for number in 0..SYSCALL_SLOTS {
-            let both = table[number] >> 4 != 0 && table[number] & 15 != 0;
+        for (number, operands) in table.iter().enumerate() {
+            let both = operands >> 4 != 0 && operands & 15 != 0;
             // These two return how many messages they moved.
             let messages = [Sysno::recvmmsg, Sysno::sendmmsg].map(|call| call as usize);
             assert_eq!(both, returns_bytes(number) || messages.contains(&number), "{number}");

@@ -59,7 +59,7 @@ pub struct Input<'a> {
 
 /// Derives the report.
 pub fn report(input: &Input<'_>) -> TraceReport {
-    let view = View::new(input.statuses, input.meters, input.loss);
+    let view = View::new(input, input.loss);
     let part = Part::of(input.breakdown.cells.iter());
     let flows = flows::flows(&part, &view);
     let kernel = Kernel::running();
@@ -111,7 +111,7 @@ pub fn report(input: &Input<'_>) -> TraceReport {
 /// everything. What only the table tells is not known.
 fn sums(input: &Input<'_>) -> (Totals, Vec<SiteReport>) {
     let loss = Loss { unlisted_counts: 0, ..input.loss.clone() };
-    let view = View::new(input.statuses, input.meters, &loss);
+    let view = View::new(input, &loss);
     let sites = part::reports(&input.total.sites, &view);
     (Sum::of(input.total).totals(&view), sites)
 }

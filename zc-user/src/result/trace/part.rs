@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use zc_common::{Cell, Event, IterClass, Kind, Site, Tally, TaskId};
 
-use super::{CallReport, Flow, Totals, flows};
+use super::{CallReport, Flow, Input, Totals, flows};
 use crate::{
     kernel::syscalls,
     measure::{Loss, Meters, Sample, Tasks},
@@ -18,6 +18,9 @@ use crate::{
 /// Bytes by site and kind of iterator.
 pub(super) type Sites = BTreeMap<(Site, IterClass), Tally>;
 
+/// The counts of each system call between two kinds of file.
+pub(super) type ByFlow = BTreeMap<(u16, u8, u8), Vec<(Cell, Tally)>>;
+
 /// What can be relied on.
 pub(super) struct View<'a> {
     /// By [`Site`].
@@ -28,11 +31,14 @@ pub(super) struct View<'a> {
     pub(super) loss: &'a Loss,
     /// Sites that this kernel has and that were not, or not always, counted; and why.
     pub(super) unreliable: BTreeMap<Site, String>,
+    /// Whether counting went on meanwhile.
+    pub(super) live: bool,
 }
 
 impl<'a> View<'a> {
-    /// Of probes that have become these, and lost so much.
-    pub(super) fn new(statuses: &'a [Status], meters: &'a [Status], loss: &'a Loss) -> Self {
+    /// Of probes that lost so much.
+    pub(super) fn new(input: &Input<'a>, loss: &'a Loss) -> Self {
+        let Input { statuses, meters, live, .. } = *input;
         let mut unreliable = BTreeMap::new();
         for (row, status) in SITES.iter().zip(statuses) {
             let why = match status {
@@ -44,7 +50,7 @@ impl<'a> View<'a> {
             };
             unreliable.extend(why.map(|why| (row.site, why)));
         }
-        Self { statuses, meters, loss, unreliable }
+        Self { statuses, meters, loss, unreliable, live }
     }
 
     /// Why bytes copied in `direction` may be missing.
@@ -93,8 +99,8 @@ impl Part {
     }
 
     /// Those of system calls and sites, by call and ends.
-    pub(super) fn by_flow(&self) -> BTreeMap<(u16, u8, u8), Vec<(Cell, Tally)>> {
-        let mut flows = BTreeMap::<_, Vec<_>>::new();
+    pub(super) fn by_flow(&self) -> ByFlow {
+        let mut flows = ByFlow::new();
         for (cell, tally) in self.0.iter().filter(|(cell, _)| cell.what != Cell::EVENT) {
             flows.entry((cell.call, cell.source, cell.sink)).or_default().push((*cell, *tally));
         }
@@ -284,7 +290,7 @@ fn bounds(moved: Option<u64>, copied: Copied<u64>, flows: &[Flow]) -> Option<[f6
 }
 
 /// See [`Totals::moved_bytes`].
-fn moved(flows: &BTreeMap<(u16, u8, u8), Vec<(Cell, Tally)>>) -> u64 {
+fn moved(flows: &ByFlow) -> u64 {
     let outside = |kind: u8| kind != Kind::None as u8 && kind != Kind::Memory as u8;
     let pipe = Kind::Pipe as u8;
     let (mut inward, mut outward, mut into_pipes, mut out_of_pipes) = (0, 0, 0, 0);

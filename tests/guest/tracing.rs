@@ -62,13 +62,23 @@ pub(crate) struct Tracer {
 
 impl Tracer {
     /// Starts it, and waits until it counts.
+    #[track_caller]
     pub(crate) fn start(arguments: &[impl AsRef<OsStr>]) -> Self {
+        Self::try_start(arguments).unwrap_or_else(|said| panic!("{said}"))
+    }
+
+    /// The same; or what it says if it does not.
+    pub(crate) fn try_start(arguments: &[impl AsRef<OsStr>]) -> Result<Self, String> {
         let mut child = trace(arguments).spawn().expect("zc starts");
         let mut stderr = BufReader::new(child.stderr.take().expect("it is a pipe"));
         let mut line = String::new();
         stderr.read_line(&mut line).expect("zc says that it counts");
-        assert_eq!(line, "zc: tracing; Ctrl-C ends it\n");
-        Self { child, stderr }
+        if line == "zc: tracing; Ctrl-C ends it\n" {
+            return Ok(Self { child, stderr });
+        }
+        stderr.read_to_string(&mut line).expect("a pipe can be read");
+        child.wait().expect("zc ends");
+        Err(line)
     }
 
     /// zc's process id.

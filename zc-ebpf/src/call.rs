@@ -73,7 +73,7 @@ pub(crate) fn current(task: TaskId) -> Call {
     let Some(registers) = Registers::of_current() else {
         return Call::without_ends(Cell::NO_CALL);
     };
-    if !registers.from_user() {
+    if !registers.of_user() {
         return Call::without_ends(Cell::WORKER);
     }
     if registers.orig_ax < 0 {
@@ -102,9 +102,10 @@ pub(crate) fn returning(registers: &Registers, task: TaskId) -> Call {
     entered(registers)
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "there are fewer slots")]
 #[inline(always)]
 fn entered(registers: &Registers) -> Call {
-    if registers.from_32_bit() {
+    if registers.of_32_bit() {
         return Call::without_ends(Cell::COMPAT);
     }
     // Only returning from a signal's handler has none: it restores what the signal interrupted.

@@ -33,6 +33,7 @@ fn wanted() -> bool {
 }
 
 /// Bytes passed `site` in the task on the CPU, on its own behalf.
+#[expect(clippy::cast_possible_truncation, reason = "a class has a small number")]
 #[inline(always)]
 pub(crate) fn at_site(group: Group, site: Site, class: Class, bytes: u64) {
     if wanted() {
@@ -44,6 +45,7 @@ pub(crate) fn at_site(group: Group, site: Site, class: Class, bytes: u64) {
 }
 
 /// Bytes passed `site` in the network stack on behalf of `task`, whoever is on the CPU.
+#[expect(clippy::cast_possible_truncation, reason = "a class has a small number")]
 #[inline(always)]
 pub(crate) fn for_sender(group: Group, task: TaskId, site: Site, class: Class, bytes: u64) {
     if wanted() && group != Group::MACHINE {
@@ -76,6 +78,7 @@ pub(crate) fn happened(group: Group, event: usize, value: u64) {
 }
 
 /// An event on behalf of `task`, whoever is on the CPU.
+#[expect(clippy::cast_possible_truncation, reason = "there are few events")]
 #[inline(always)]
 pub(crate) fn event_of(group: Group, task: TaskId, event: usize, value: u64) {
     if wanted() && group != Group::MACHINE {
@@ -103,22 +106,29 @@ fn count(group: Group, cell: &Cell, bytes: u64) {
         return;
     }
     if cell.task.tid() == current_tid() && !known(cell.task) {
-        // Where there is no room, what it does still has some, under its id.
         task::described(|thread| {
-            let _full = THREADS.insert(cell.task, &*thread, u64::from(BPF_NOEXIST));
+            remember(cell.task, thread);
             // A process is called like its leading thread, which may do nothing itself.
             if thread.leader != cell.task && !known(thread.leader) {
                 task::describe_leader(thread);
-                let _full = THREADS.insert(thread.leader, &*thread, u64::from(BPF_NOEXIST));
+                remember(thread.leader, thread);
             }
         });
     }
+    // By reference: by value it would be made on the stack.
+    let nothing: &Tally = &NOTHING;
     // Another CPU may have been faster.
-    let _there = CELLS.insert(cell, &NOTHING, u64::from(BPF_NOEXIST));
+    let _there = CELLS.insert(cell, nothing, u64::from(BPF_NOEXIST));
     match CELLS.get_ptr_mut(cell) {
         Some(tally) => add_tally(tally, bytes),
         None => count_loss(group, Event::Unlisted),
     }
+}
+
+/// Where there is no room, what the thread does still has some, under its id.
+#[inline(always)]
+fn remember(task: TaskId, thread: &Thread) {
+    let _full = THREADS.insert(task, thread, u64::from(BPF_NOEXIST));
 }
 
 #[inline(always)]

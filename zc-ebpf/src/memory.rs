@@ -51,11 +51,7 @@ pub(crate) fn peek_or_zero(at: *const u8) -> u64 {
     let mut value = 0_u64;
     // SAFETY: the helper checks the address, and writes that many bytes to a place that has them.
     unsafe {
-        generated::bpf_probe_read_kernel(
-            (&raw mut value).cast(),
-            size_of::<u64>() as u32,
-            at.cast(),
-        );
+        generated::bpf_probe_read_kernel((&raw mut value).cast(), u64::BITS / 8, at.cast());
     }
     value
 }
@@ -118,6 +114,7 @@ impl<T: Copy> Slot<T> {
 
 impl Slot<u8> {
     /// Byte `number` of a static of `MASK` + 1 bytes, a power of two.
+    #[expect(clippy::cast_possible_truncation, reason = "the mask has 32 bits")]
     #[inline(always)]
     pub(crate) fn byte_of<const MASK: u32, const N: usize>(
         bytes: *mut [u8; N],

@@ -21,6 +21,9 @@ use crate::{
     memory::{Tracked, current_tgid, current_tid, number, peek, peek_or_zero},
 };
 
+/// Bytes of a name (`TASK_COMM_LEN`, include/linux/sched.h).
+const NAME_BYTES: u32 = 16;
+
 /// How far behind the start of a task's stack its registers are saved when it enters the kernel; 0
 /// before it is known. Every task has them at the same place, which differs between kernels (the
 /// stack's size, and with FRED some padding). User space reads it as a map.
@@ -113,14 +116,14 @@ impl Registers {
 
     /// Whether user mode was left: a kernel thread that works for a process has nothing saved.
     #[inline(always)]
-    pub(crate) fn from_user(&self) -> bool {
+    pub(crate) fn of_user(&self) -> bool {
         self.cs & 3 != 0
     }
 
     /// Whether 32-bit code was left (`__USER32_CS`, arch/x86/include/asm/segment.h), whose system
     /// calls have numbers of their own. 16 bits: FRED keeps other things in the rest.
     #[inline(always)]
-    pub(crate) fn from_32_bit(&self) -> bool {
+    pub(crate) fn of_32_bit(&self) -> bool {
         self.cs & 0xffff == 0x23
     }
 }
@@ -139,12 +142,18 @@ pub(crate) fn described(keep: impl FnOnce(&mut Thread)) {
     let (pid, tid) = visible_ids();
     let mut thread = MaybeUninit::<Thread>::uninit();
     let place = thread.as_mut_ptr();
-    // SAFETY: each field is written once, at its own place.
-    unsafe {
-        (&raw mut (*place).leader).write(TaskId::new(current_tgid(), start));
-        (&raw mut (*place).pid).write(pid);
-        (&raw mut (*place).tid).write(tid);
-    }
+    // SAFETY: the place of a field.
+    let leader_at = unsafe { &raw mut (*place).leader };
+    // SAFETY: as above.
+    let pid_at = unsafe { &raw mut (*place).pid };
+    // SAFETY: as above.
+    let tid_at = unsafe { &raw mut (*place).tid };
+    // SAFETY: a field's own place.
+    unsafe { leader_at.write(TaskId::new(current_tgid(), start)) };
+    // SAFETY: as above.
+    unsafe { pid_at.write(pid) };
+    // SAFETY: as above.
+    unsafe { tid_at.write(tid) };
     // SAFETY: the place of a field.
     name(unsafe { &raw mut (*place).comm });
     // SAFETY: all four fields are written.
@@ -162,7 +171,7 @@ pub(crate) fn describe_leader(thread: &mut Thread) {
 #[inline(always)]
 pub(crate) fn read_name(place: *mut [u8; 16], name: *const u8) {
     // SAFETY: the helper writes at most so many bytes, to a place that its callers have.
-    unsafe { bpf_probe_read_kernel_str(place.cast(), size_of::<[u8; 16]>() as u32, name.cast()) };
+    unsafe { bpf_probe_read_kernel_str(place.cast(), NAME_BYTES, name.cast()) };
 }
 
 /// Writes the name of the thread on the CPU. By the helper itself: aya's wrapper zeroes the bytes first,
@@ -170,7 +179,7 @@ pub(crate) fn read_name(place: *mut [u8; 16], name: *const u8) {
 #[inline(always)]
 pub(crate) fn name(place: *mut [u8; 16]) {
     // SAFETY: the helper writes 16 bytes, zeros where it fails.
-    unsafe { bpf_get_current_comm(place.cast(), size_of::<[u8; 16]>() as u32) };
+    unsafe { bpf_get_current_comm(place.cast(), NAME_BYTES) };
 }
 
 /// Process and thread id in zc's PID namespace; 0 where the thread is not in there.
@@ -182,7 +191,8 @@ fn visible_ids() -> (u32, u32) {
         return (current_tgid(), current_tid());
     }
     let mut ids = bpf_pidns_info { pid: 0, tgid: 0 };
-    let size = size_of::<bpf_pidns_info>() as u32;
+    // Two numbers.
+    let size = 2 * u32::BITS / 8;
     // SAFETY: the helper writes at most `size` bytes to `ids`, and zeros where it fails.
     unsafe { bpf_get_ns_current_pid_tgid(device, inode, &raw mut ids, size) };
     (ids.tgid, ids.pid)

@@ -88,6 +88,8 @@ pub struct Layout {
     pub task_start_time: u32,
     /// Bytes: `struct task_struct`, start of `group_leader`.
     pub task_group_leader: u32,
+    /// Bytes: `struct task_struct`, start of `comm`.
+    pub task_comm: u32,
     /// Bytes: `struct task_struct`, start of `stack`.
     pub task_stack: u32,
     /// Bytes: `struct task_struct`, start of `files`.
@@ -188,6 +190,7 @@ impl Layout {
         task_pid: 0,
         task_start_time: 0,
         task_group_leader: 0,
+        task_comm: 0,
         task_stack: 0,
         task_files: 0,
         files_fdt: 0,
@@ -220,7 +223,7 @@ impl Layout {
     };
 }
 
-const _: () = assert!(size_of::<Layout>() == 256 + 64 * 4 + 16 + SYSCALL_SLOTS + Site::SLOTS * 4);
+const _: () = assert!(size_of::<Layout>() == 256 + 65 * 4 + 16 + SYSCALL_SLOTS + Site::SLOTS * 4);
 
 // SAFETY: repr(C), made of integers, every bit pattern is valid, no padding (size checked above).
 #[cfg(feature = "user")]

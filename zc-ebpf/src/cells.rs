@@ -3,10 +3,7 @@
 //! Beside the counters of the whole group, which have room for everything, in a table that may be
 //! full: then the breakdown lacks something, is known to, and the group's sums do not.
 
-use aya_ebpf::{
-    bindings::BPF_NOEXIST, helpers::generated::bpf_probe_read_kernel_str, macros::map,
-    maps::HashMap,
-};
+use aya_ebpf::{bindings::BPF_NOEXIST, macros::map, maps::HashMap};
 use zc_common::{Cell, Event, Group, Site, Tally, TaskId, Thread};
 
 use crate::{
@@ -117,6 +114,7 @@ pub(crate) fn happened(group: Group, event: usize, value: u64) {
 }
 
 /// An event on behalf of `task`, whoever is on the CPU.
+#[expect(clippy::cast_possible_truncation, reason = "there are few events")]
 #[inline(always)]
 pub(crate) fn event_of(group: Group, task: TaskId, event: usize, value: u64) {
     if wanted() && group != Group::MACHINE {
@@ -133,9 +131,7 @@ pub(crate) fn renamed(task: TaskId, name: *const u8) {
         && let Some(thread) = THREADS.get_ptr_mut(task)
     {
         // SAFETY: the place of a field of a map value, which is never removed.
-        let place = unsafe { &raw mut (*thread).comm };
-        // SAFETY: the helper writes at most so many bytes to it.
-        unsafe { bpf_probe_read_kernel_str(place.cast(), task::NAME_SIZE, name.cast()) };
+        task::read_name(unsafe { &raw mut (*thread).comm }, name);
     }
 }
 
@@ -147,14 +143,28 @@ fn count(group: Group, cell: &Cell, bytes: u64) {
     }
     if cell.task.tid() == current_tid() && !known(cell.task) {
         // Where there is no room, what it does still has some, under its id.
-        let _full = THREADS.insert(cell.task, task::describe(), u64::from(BPF_NOEXIST));
+        let mut thread = task::describe();
+        remember(cell.task, &thread);
+        // A process is called like its leading thread, which may do nothing itself.
+        if thread.leader != cell.task && !known(thread.leader) {
+            task::describe_leader(&mut thread);
+            remember(thread.leader, &thread);
+        }
     }
+    // By reference: by value it would be made on the stack.
+    let nothing: &Tally = &NOTHING;
     // Another CPU may have been faster.
-    let _there = CELLS.insert(cell, NOTHING, u64::from(BPF_NOEXIST));
+    let _there = CELLS.insert(cell, nothing, u64::from(BPF_NOEXIST));
     match CELLS.get_ptr_mut(cell) {
         Some(tally) => add_tally(tally, bytes),
         None => count_loss(group, Event::Unlisted),
     }
+}
+
+/// Where there is no room, what the thread does still has some, under its id.
+#[inline(always)]
+fn remember(task: TaskId, thread: &Thread) {
+    let _full = THREADS.insert(task, thread, u64::from(BPF_NOEXIST));
 }
 
 #[inline(always)]

@@ -4,7 +4,10 @@ use aya_ebpf::{
     bindings::bpf_pidns_info,
     helpers::{
         bpf_get_current_task,
-        generated::{bpf_get_current_comm, bpf_get_current_task_btf, bpf_get_ns_current_pid_tgid},
+        generated::{
+            bpf_get_current_comm, bpf_get_current_task_btf, bpf_get_ns_current_pid_tgid,
+            bpf_probe_read_kernel_str,
+        },
     },
     macros::raw_tracepoint,
     programs::RawTracePointContext,
@@ -15,6 +18,9 @@ use crate::{
     layout::layout,
     memory::{Tracked, current_tgid, current_tid, number, peek, peek_or_zero},
 };
+
+/// Bytes of a name (`TASK_COMM_LEN`, include/linux/sched.h).
+const NAME_BYTES: u32 = 16;
 
 /// How far behind the start of a task's stack its registers are saved when it enters the kernel; 0
 /// before it is known. Every task has them at the same place, which differs between kernels (the
@@ -107,11 +113,16 @@ impl Registers {
     }
 }
 
+/// The `struct task_struct` of the leading thread of the process on the CPU.
+#[inline(always)]
+fn leader() -> *const u8 {
+    field::<u64>(layout!(task_group_leader)) as *const u8
+}
+
 /// What is worth remembering of the thread on the CPU.
 #[inline(always)]
 pub(crate) fn describe() -> Thread {
-    let leader = field::<u64>(layout!(task_group_leader)) as *const u8;
-    let start = peek_or_zero(leader.wrapping_add(layout!(task_start_time) as usize));
+    let start = peek_or_zero(leader().wrapping_add(layout!(task_start_time) as usize));
     let (pid, tid) = visible_ids();
     let leader = TaskId::new(current_tgid(), start);
     let mut thread = Thread { leader, pid, tid, comm: [0; 2] };
@@ -119,12 +130,23 @@ pub(crate) fn describe() -> Thread {
     // By the helper itself: aya's wrapper zeroes sixteen single bytes first, which becomes a call of
     // `memset`, a loop.
     // SAFETY: the helper writes 16 bytes.
-    unsafe { bpf_get_current_comm(place, NAME_SIZE) };
+    unsafe { bpf_get_current_comm(place, NAME_BYTES) };
     thread
 }
 
-/// Bytes of a thread's name (`TASK_COMM_LEN`, include/linux/sched.h).
-pub(crate) const NAME_SIZE: u32 = 16;
+/// Makes of the description of the thread on the CPU that of its leading thread.
+#[inline(always)]
+pub(crate) fn describe_leader(thread: &mut Thread) {
+    thread.tid = thread.pid;
+    read_name(&raw mut thread.comm, leader().wrapping_add(layout!(task_comm) as usize));
+}
+
+/// Copies the name at an address of the kernel to `place`.
+#[inline(always)]
+pub(crate) fn read_name(place: *mut [u64; 2], name: *const u8) {
+    // SAFETY: the helper writes at most so many bytes, to a place that its callers have.
+    unsafe { bpf_probe_read_kernel_str(place.cast(), NAME_BYTES, name.cast()) };
+}
 
 /// Process and thread id in zc's PID namespace; 0 where the thread is not in there.
 #[inline(always)]

@@ -2,6 +2,7 @@
 
 use std::{
     io::{IsTerminal, Write, stderr, stdout},
+    mem,
     path::PathBuf,
     time::Duration,
 };
@@ -102,19 +103,19 @@ impl Args {
         Selection { sort: self.sort, top: self.top, min_bytes: self.min_bytes }
     }
 
-    /// One interval, in the form that was asked for.
-    fn interval(&self, report: &TraceReport) -> Result<String> {
+    /// One interval, in the form that was asked for; the `first` has the head of a table.
+    fn interval(&self, report: &TraceReport, first: bool) -> Result<String> {
         if self.json_lines {
             return Ok(format!("{}\n", serde_json::to_string(report)?));
         }
         if self.csv {
-            return report::trace::csv(report);
+            return report::trace::csv(report, first);
         }
         Ok(report::trace::interval(report))
     }
 
     /// The whole, likewise.
-    fn whole(&self, report: &TraceReport) -> Result<String> {
+    fn whole(&self, report: &TraceReport, first: bool) -> Result<String> {
         if self.json {
             return Ok(format!("{}\n", serde_json::to_string_pretty(report)?));
         }
@@ -122,7 +123,7 @@ impl Args {
             return Ok(format!("{}\n", serde_json::to_string(report)?));
         }
         if self.csv {
-            return report::trace::csv(report);
+            return report::trace::csv(report, first);
         }
         let colour = self.color.on_stdout() && self.output.is_none();
         Ok(report::trace::text(report, colour))
@@ -138,6 +139,7 @@ pub(super) fn main(args: &Args) -> Outcome {
     let runtime = runtime()?;
     let selection = args.selection();
     let mut lines = Lines::new(args);
+    let mut first = true;
     let traced = runtime.block_on(async {
         let notice = Notice::new(!args.target.runs_command() && args.interval.is_none());
         let traced = trace::run(
@@ -145,14 +147,14 @@ pub(super) fn main(args: &Args) -> Outcome {
             || notice.armed(),
             |mut report| {
                 selection.apply(&mut report);
-                lines.show(&args.interval(&report)?)
+                lines.show(&args.interval(&report, mem::take(&mut first))?)
             },
         );
         traced.await
     });
     let Traced { mut report, status } = traced.map_err(failure)?;
     selection.apply(&mut report);
-    let whole = args.whole(&report).map_err(Failure::unobserved)?;
+    let whole = args.whole(&report, first).map_err(Failure::unobserved)?;
     let text = format!("{}{whole}", lines.kept());
     output.write(&text).map_err(Failure::unobserved)?;
     match &report.stacks {

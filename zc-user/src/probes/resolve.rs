@@ -188,6 +188,7 @@ fn iterators(btf: &Btf, layout: &mut Layout) -> Result<bool, BtfError> {
 /// [`BtfError::Missing`] when the kernel lacks a field that it reads.
 fn breakdown(btf: &Btf, layout: &mut Layout) -> Result<(), BtfError> {
     layout.task_group_leader = btf.offset("task_struct", "group_leader")?;
+    layout.task_comm = btf.offset("task_struct", "comm")?;
     layout.task_stack = btf.offset("task_struct", "stack")?;
     layout.task_files = btf.offset("task_struct", "files")?;
     layout.files_fdt = btf.offset("files_struct", "fdt")?;

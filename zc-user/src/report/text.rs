@@ -124,12 +124,13 @@ pub fn one_line(error: &dyn Error) -> String {
     harmless(&line)
 }
 
-/// Text that an observed process or a file name controls, made harmless: control characters and
-/// the like are escaped.
+/// Text that an observed process or a file name controls, made harmless: control characters are
+/// escaped, and what orders the text around them in another way, or breaks the line.
 pub fn harmless(text: &str) -> String {
+    let reorders = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars()
         .flat_map(|c| {
-            let plain = !c.is_control() || c == ' ';
+            let plain = !c.is_control() && !reorders(c);
             let escaped = (!plain).then(|| c.escape_unicode());
             plain.then_some(c).into_iter().chain(escaped.into_iter().flatten())
         })
@@ -144,6 +145,7 @@ mod tests {
     fn escape_sequences_do_not_reach_the_terminal() {
         assert_eq!(harmless("a\x1b[31mb\n"), "a\\u{1b}[31mb\\u{a}");
         assert_eq!(harmless("grüße"), "grüße");
+        assert_eq!(harmless("a\u{202e}b"), "a\\u{202e}b");
     }
 
     #[test]

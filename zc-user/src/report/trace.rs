@@ -260,28 +260,33 @@ fn conclusion(out: &mut String, report: &TraceReport) {
     out.push_str(if report.complete { "complete, no count was lost\n" } else { "not complete\n" });
 }
 
+const COLUMNS: [&str; 13] = [
+    "interval",
+    "pid",
+    "process",
+    "call",
+    "source",
+    "sink",
+    "calls",
+    "failed",
+    "bytes",
+    "user_to_kernel",
+    "kernel_to_user",
+    "kernel_to_kernel",
+    "verdict",
+];
+
 /// The flows as comma-separated values, by process. Spreadsheets take a text that begins with one of
-/// `=+-@` for a formula: such a name gets an apostrophe before it, as they do it themselves.
+/// `=+-@` for a formula: such a name gets an apostrophe before it, as they do it themselves. A table
+/// has one `head`, however many reports are in it.
 ///
 /// # Errors
 /// When the writer fails, which a `Vec` does not.
-pub fn csv(report: &TraceReport) -> anyhow::Result<String> {
+pub fn csv(report: &TraceReport, head: bool) -> anyhow::Result<String> {
     let mut rows = ::csv::Writer::from_writer(Vec::new());
-    rows.write_record([
-        "interval",
-        "pid",
-        "process",
-        "call",
-        "source",
-        "sink",
-        "calls",
-        "failed",
-        "bytes",
-        "user_to_kernel",
-        "kernel_to_user",
-        "kernel_to_kernel",
-        "verdict",
-    ])?;
+    if head {
+        rows.write_record(COLUMNS)?;
+    }
     let text = |number: Option<u64>| number.map_or_else(String::new, |number| number.to_string());
     for process in &report.processes {
         for flow in &process.flows {

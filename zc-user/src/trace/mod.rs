@@ -149,7 +149,16 @@ fn attach(options: &Options, whom: Whom) -> Result<Probes, TraceError> {
         stacks: options.stacks.then(StackRoom::default),
         ..attach::Options::default()
     };
-    Ok(Probes::attach_with(&wanted).map_err(anyhow::Error::from)?)
+    Probes::attach_with(&wanted).map_err(|error| {
+        // What tracing programs may call, up to 5.10 (`bpf_tracing_func_proto`, kernel/trace/bpf_trace.c).
+        let lacks_cgroups = error.to_string().contains("bpf_get_current_ancestor_cgroup_id");
+        let error = anyhow::Error::from(error);
+        TraceError::Unobserved(if lacks_cgroups {
+            error.context("this kernel does not tell probes who is in a control group: give --pid")
+        } else {
+            error
+        })
+    })
 }
 
 /// Waits for the end of the run, reporting intervals.

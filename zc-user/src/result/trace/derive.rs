@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{
-    Completeness, Omitted, SCHEMA, TraceReport, flows,
-    part::{self, Part, View},
+    Completeness, Omitted, SCHEMA, Totals, TraceReport, flows,
+    part::{self, Part, Sum, View},
     processes::processes,
 };
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     kernel::facts::Kernel,
     measure::{Breakdown, Loss, Sample},
     probes::attach::Status,
-    result::{Tier, derive as sites, meters},
+    result::{SiteReport, Tier, derive as statuses, meters},
 };
 
 /// What a trace was of.
@@ -59,18 +59,24 @@ pub struct Input<'a> {
 
 /// Derives the report.
 pub fn report(input: &Input<'_>) -> TraceReport {
-    let view = View::new(input.statuses, input.meters, input.loss);
+    let view = View::new(input, input.loss);
     let part = Part::of(input.breakdown.cells.iter());
     let flows = flows::flows(&part, &view);
     let kernel = Kernel::running();
     let problems = problems(input, &part);
     let machine =
         meters::Input { counted: &input.machine.meters, statuses: input.meters, loss: input.loss };
-    let mut total = part.totals(&view, &flows);
     let processes = processes(input.breakdown, &view, input.threads);
-    // Each process has pipes and files of its own.
-    let moved = processes.iter().map(|process| process.totals.moved_bytes).sum::<Option<u64>>();
-    total.set_moved(moved, &view, &flows);
+    let (total, sites) = match input.loss.unlisted_counts {
+        // Each process has pipes and files of its own.
+        0 => {
+            let moved = processes.iter().map(|process| process.totals.moved_bytes);
+            let mut total = part.totals(&view, &flows);
+            total.set_moved(moved.sum::<Option<u64>>(), &view, &flows);
+            (total, part::reports(&part.sites(), &view))
+        }
+        _ => sums(input),
+    };
     let mut report = TraceReport {
         schema: SCHEMA,
         zc: env!("CARGO_PKG_VERSION"),
@@ -80,7 +86,7 @@ pub fn report(input: &Input<'_>) -> TraceReport {
         run: input.run.clone(),
         complete: problems.is_empty(),
         completeness: Completeness {
-            sites: sites::site_statuses(input.statuses),
+            sites: statuses::site_statuses(input.statuses),
             meters: meters::statuses(input.meters),
             unmetered: meters::unmetered(input.meters),
             lost: input.loss.clone(),
@@ -90,7 +96,7 @@ pub fn report(input: &Input<'_>) -> TraceReport {
         },
         total,
         syscalls: part.calls(&view),
-        sites: part::reports(&part.sites(), &view),
+        sites,
         flows,
         processes,
         devices: meters::devices(&machine),
@@ -100,6 +106,15 @@ pub fn report(input: &Input<'_>) -> TraceReport {
     };
     report.quantities = exact(&report);
     report
+}
+
+/// The totals and sites where the table by thread was full: of the counters that have room for
+/// everything. What only the table tells is not known.
+fn sums(input: &Input<'_>) -> (Totals, Vec<SiteReport>) {
+    let loss = Loss { unlisted_counts: 0, ..input.loss.clone() };
+    let view = View::new(input, &loss);
+    let sites = part::reports(&input.total.sites, &view);
+    (Sum::of(input.total).totals(&view), sites)
 }
 
 /// The quantities that are the same whether what was not seen was copied or not.

@@ -89,7 +89,8 @@ fn flow(
     let socket = is_socket(source) || is_socket(sink) || call == Cell::NETWORK_STACK;
     let seen = seen(coverage, socket, &sites, view);
     let copied = seen.as_ref().map_or(Copied::from_fn(|_| None), |copied| *copied);
-    let (verdict, copies_per_byte) = verdict(call, bytes, copied);
+    let told = bytes.map(|bytes| told(bytes, coverage, ends(slot, [source, sink]), view));
+    let (verdict, copies_per_byte) = verdict(call, told, copied);
     Some(Flow {
         call: call_name(call),
         source: kind_name(source),
@@ -157,6 +158,7 @@ fn seen(
     // A return that was not counted shows here too: the sites then explain more than there was.
     if let Some(Coverage { returned_bytes, explained_bytes, .. }) = coverage
         && returned_bytes != explained_bytes
+        && !(view.live && explained_bytes > 0)
     {
         return Err(format!("{explained_bytes} of {returned_bytes} bytes passed a known site"));
     }
@@ -176,6 +178,17 @@ fn seen(
         Some(_) if !(received && direction == Direction::KernelToUser) => None,
         _ => part::net(sites, direction),
     }))
+}
+
+/// The bytes that the verdict is about. While counting goes on, a call may be between its site and its
+/// return, in every interval of a long one: then it is about what passed a site.
+fn told(bytes: u64, coverage: Option<Coverage>, ends: u64, view: &View<'_>) -> u64 {
+    match coverage {
+        Some(Coverage { explained_bytes, .. }) if view.live && explained_bytes > 0 => {
+            explained_bytes.checked_div(ends).unwrap_or(bytes)
+        }
+        _ => bytes,
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a ratio for people; the bytes are exact")]

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use zc_common::{Cell, Event, IterClass, Kind, Site, Tally, TaskId};
 
-use super::{CallReport, Flow, Totals, flows};
+use super::{CallReport, Flow, Input, Totals, flows};
 use crate::{
     kernel::syscalls,
-    measure::{Loss, Meters, Tasks},
+    measure::{Loss, Meters, Sample, Tasks},
     probes::{
         attach::Status,
         catalogue::{Direction, Effect, SITES, entry},
@@ -18,8 +18,8 @@ use crate::{
 /// Bytes by site and kind of iterator.
 pub(super) type Sites = BTreeMap<(Site, IterClass), Tally>;
 
-/// Counts by call, source and sink.
-type ByFlow = BTreeMap<(u16, u8, u8), Vec<(Cell, Tally)>>;
+/// The counts of each system call between two kinds of file.
+pub(super) type ByFlow = BTreeMap<(u16, u8, u8), Vec<(Cell, Tally)>>;
 
 /// What can be relied on.
 pub(super) struct View<'a> {
@@ -31,11 +31,14 @@ pub(super) struct View<'a> {
     pub(super) loss: &'a Loss,
     /// Sites that this kernel has and that were not, or not always, counted; and why.
     pub(super) unreliable: BTreeMap<Site, String>,
+    /// Whether counting went on meanwhile.
+    pub(super) live: bool,
 }
 
 impl<'a> View<'a> {
-    /// Of probes that have become these, and lost so much.
-    pub(super) fn new(statuses: &'a [Status], meters: &'a [Status], loss: &'a Loss) -> Self {
+    /// Of probes that lost so much.
+    pub(super) fn new(input: &Input<'a>, loss: &'a Loss) -> Self {
+        let Input { statuses, meters, live, .. } = *input;
         let mut unreliable = BTreeMap::new();
         for (row, status) in SITES.iter().zip(statuses) {
             let why = match status {
@@ -47,7 +50,7 @@ impl<'a> View<'a> {
             };
             unreliable.extend(why.map(|why| (row.site, why)));
         }
-        Self { statuses, meters, loss, unreliable }
+        Self { statuses, meters, loss, unreliable, live }
     }
 
     /// Why bytes copied in `direction` may be missing.
@@ -111,7 +114,7 @@ impl Part {
 
     /// Those of system calls and sites, by call and ends.
     pub(super) fn by_flow(&self) -> ByFlow {
-        let mut flows = BTreeMap::<_, Vec<_>>::new();
+        let mut flows = ByFlow::new();
         for (cell, tally) in self.0.iter().filter(|(cell, _)| cell.what != Cell::EVENT) {
             flows.entry((cell.call, cell.source, cell.sink)).or_default().push((*cell, *tally));
         }
@@ -168,39 +171,71 @@ impl Part {
 
     /// Everything together.
     pub(super) fn totals(&self, view: &View<'_>, flows: &[Flow]) -> Totals {
-        let sites = self.sites();
-        let counted = Meters::from_events(|index| self.event(index));
         let event = |event: Event| self.event(event as usize);
-        let told = !view.loss.untold;
-        let returns = told.then(|| self.returns());
-        let faults = told.then(|| event(Event::PageFaultUser));
-        let input = meters::Input { counted: &counted, statuses: view.meters, loss: view.loss };
-        let switches = meters::switches(&input, returns, faults);
-        let mut totals = Totals {
-            moved_bytes: None,
-            copied: copied(&sites, view),
-            copies_per_byte: None,
-            copies_per_byte_bounds: None,
-            aside: view
-                .unseen(Direction::KernelToKernel)
-                .is_none()
-                .then(|| derive::sum_of(&sites, |effect| matches!(effect, Effect::Aside(_)))),
-            coverage: (told && view.bare().is_none()).then(|| coverage(flows)),
-            syscalls: returns,
-            mode_switches: returns.zip(faults).map(|(calls, faults)| 2 * (calls + faults)),
-            switches,
-            page_faults: PageFaults {
-                user: faults,
-                kernel: faults.map(|_| event(Event::PageFaultKernel)),
-            },
+        let sum = Sum {
+            sites: self.sites(),
+            meters: Meters::from_events(|index| self.event(index)),
+            returns: self.returns(),
+            faults: [event(Event::PageFaultUser), event(Event::PageFaultKernel)],
             tasks: Tasks {
                 forks: event(Event::Fork),
                 execs: event(Event::Exec),
                 exits: event(Event::Exit),
             },
         };
+        let mut totals = sum.totals(view);
+        let told = !view.loss.untold;
+        totals.coverage = (told && view.bare().is_none()).then(|| coverage(flows));
         totals.set_moved(told.then(|| moved(&self.by_flow())), view, flows);
         totals
+    }
+}
+
+/// What some threads, or all, did together, whatever it was done to.
+pub(super) struct Sum {
+    sites: Sites,
+    meters: Meters,
+    returns: u64,
+    /// In user mode, in the kernel.
+    faults: [u64; 2],
+    tasks: Tasks,
+}
+
+impl Sum {
+    /// Of all: the counters that have room for everything.
+    pub(super) fn of(sample: &Sample) -> Self {
+        Self {
+            sites: sample.sites.clone(),
+            meters: sample.meters.clone(),
+            returns: sample.syscall_count(),
+            faults: [sample.faults_user, sample.faults_kernel],
+            tasks: sample.tasks,
+        }
+    }
+
+    /// Without what only flows tell.
+    pub(super) fn totals(&self, view: &View<'_>) -> Totals {
+        let told = !view.loss.untold;
+        let returns = told.then_some(self.returns);
+        let faults = told.then_some(self.faults);
+        let [user, kernel] = [0, 1].map(|mode: usize| faults.map(|faults| faults[mode]));
+        let input = meters::Input { counted: &self.meters, statuses: view.meters, loss: view.loss };
+        Totals {
+            moved_bytes: None,
+            copied: copied(&self.sites, view),
+            copies_per_byte: None,
+            copies_per_byte_bounds: None,
+            aside: view
+                .unseen(Direction::KernelToKernel)
+                .is_none()
+                .then(|| derive::sum_of(&self.sites, |effect| matches!(effect, Effect::Aside(_)))),
+            coverage: None,
+            syscalls: returns,
+            mode_switches: returns.zip(user).map(|(calls, faults)| 2 * (calls + faults)),
+            switches: meters::switches(&input, returns, user),
+            page_faults: PageFaults { user, kernel },
+            tasks: self.tasks,
+        }
     }
 }
 

@@ -102,7 +102,6 @@ pub(crate) fn returning(registers: &Registers, task: TaskId) -> Call {
     entered(registers)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "there are fewer slots")]
 #[inline(always)]
 fn entered(registers: &Registers) -> Call {
     if registers.came_from_32_bit() {

@@ -114,7 +114,6 @@ pub(crate) fn happened(group: Group, event: usize, value: u64) {
 }
 
 /// An event on behalf of `task`, whoever is on the CPU.
-#[expect(clippy::cast_possible_truncation, reason = "there are few events")]
 #[inline(always)]
 pub(crate) fn event_of(group: Group, task: TaskId, event: usize, value: u64) {
     if wanted() && group != Group::MACHINE {

@@ -127,7 +127,6 @@ impl<T: Copy> Slot<T> {
 
 impl Slot<u8> {
     /// Byte `number` of a static of `MASK` + 1 bytes, a power of two.
-    #[expect(clippy::cast_possible_truncation, reason = "the mask has 32 bits")]
     #[inline(always)]
     pub(crate) fn byte_of<const MASK: u32, const N: usize>(
         bytes: *mut [u8; N],

@@ -147,7 +147,7 @@ fn trace_counts_a_command_from_its_execve_on() {
     let of = |name: &str| calls.iter().find(|call| call["name"] == name);
     // Its own; each program's is that program's.
     assert_eq!(number(&of("execve").unwrap()["calls"]), 1);
-    assert_eq!(shell["tasks"]["execs"], 1);
+    assert_eq!(shell["total"]["tasks"]["execs"], 1);
     // What zc's helper does before: it asks for its capabilities and becomes the user.
     for name in ["capget", "capset", "setgroups", "setresuid"] {
         assert!(of(name).is_none(), "{name}");

@@ -141,13 +141,12 @@ fn count(group: Group, cell: &Cell, bytes: u64) {
         return;
     }
     if cell.task.tid() == current_tid() && !known(cell.task) {
-        // Where there is no room, what it does still has some, under its id.
         let mut thread = task::describe();
-        remember(cell.task, &thread);
+        remember(group, cell.task, &thread);
         // A process is called like its leading thread, which may do nothing itself.
         if thread.leader != cell.task && !known(thread.leader) {
             task::describe_leader(&mut thread);
-            remember(thread.leader, &thread);
+            remember(group, thread.leader, &thread);
         }
     }
     // By reference: by value it would be made on the stack.
@@ -160,10 +159,15 @@ fn count(group: Group, cell: &Cell, bytes: u64) {
     }
 }
 
-/// Where there is no room, what the thread does still has some, under its id.
+/// Where there is no room, what the thread does still has some, under its id; but nobody knows whose it
+/// is.
 #[inline(always)]
-fn remember(task: TaskId, thread: &Thread) {
-    let _full = THREADS.insert(task, thread, u64::from(BPF_NOEXIST));
+fn remember(group: Group, task: TaskId, thread: &Thread) {
+    /// Not that another CPU was faster (include/uapi/asm-generic/errno-base.h).
+    const E2BIG: i32 = -7;
+    if THREADS.insert(task, thread, u64::from(BPF_NOEXIST)) == Err(E2BIG) {
+        count_loss(group, Event::Unlisted);
+    }
 }
 
 #[inline(always)]

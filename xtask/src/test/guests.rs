@@ -21,7 +21,7 @@ use crate::vm::payload::Transfer;
 use crate::vm::{Guest, Run, Sinks, ZC_PATH};
 
 /// For all tests on one kernel.
-const DEADLINE: Duration = Duration::from_secs(1200);
+const DEADLINE: Duration = Duration::from_secs(1500);
 
 /// The guest's memory, and QEMU's own on top of it.
 const MEMORY_MIB: u32 = 1024;

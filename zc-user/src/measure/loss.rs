@@ -90,7 +90,7 @@ impl Loss {
         }
         if self.unlisted_counts > 0 {
             reasons.push(format!(
-                "{} counts are missing by thread, which the sums of all have: the table is full",
+                "{} counts or threads are missing by thread, which the sums of all have: the table is full",
                 self.unlisted_counts
             ));
         }

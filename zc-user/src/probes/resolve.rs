@@ -140,8 +140,6 @@ fn offsets(btf: &Btf) -> Result<Layout, BtfError> {
         vmf_pte: btf.offset("vm_fault", "pte")?,
         vmf_orig_pte: btf.offset("vm_fault", "orig_pte")?,
         task_tgid: btf.offset("task_struct", "tgid")?,
-        task_pid: btf.offset("task_struct", "pid")?,
-        task_start_time: btf.offset("task_struct", "start_time")?,
         follow: 1,
         udp_dequeue_params: btf.params("__skb_recv_udp")?.unwrap_or(0),
         owner_slots: OWNER_SLOTS,
@@ -188,6 +186,8 @@ fn iterators(btf: &Btf, layout: &mut Layout) -> Result<bool, BtfError> {
 /// [`BtfError::Missing`] when the kernel lacks a field that it reads.
 fn breakdown(btf: &Btf, layout: &mut Layout) -> Result<(), BtfError> {
     layout.task_group_leader = btf.offset("task_struct", "group_leader")?;
+    layout.task_pid = btf.offset("task_struct", "pid")?;
+    layout.task_start_time = btf.offset("task_struct", "start_time")?;
     layout.task_comm = btf.offset("task_struct", "comm")?;
     layout.task_stack = btf.offset("task_struct", "stack")?;
     layout.task_files = btf.offset("task_struct", "files")?;

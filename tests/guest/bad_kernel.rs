@@ -138,7 +138,18 @@ const STRUCTS: [(&str, &[&str]); 11] = [
 
 #[test]
 fn a_kernel_with_none_of_the_expected_functions() {
-    only_the_boundary(&with_btf(&synthetic(&STRUCTS)), "tracepoint sys_exit");
+    let [lab, doctor] = with_btf(&synthetic(&STRUCTS));
+    // Calls are counted by a tracepoint with bare arguments; what no function counts is not observed.
+    assert_eq!(status(&lab), 2, "{}", stderr(&lab));
+    let text = stdout(&lab);
+    assert!(text.lines().next().is_some_and(|line| line.ends_with("tier boundary")), "{text}");
+    assert!(text.contains("this kernel has no function tcp_sendmsg_locked"), "{text}");
+    assert!(text.ends_with("not observed; not complete\n"), "{text}");
+    assert_eq!(status(&doctor), 2);
+    let report: Value = serde_json::from_str(&stdout(&doctor)).unwrap();
+    assert_eq!(report["tier"], "boundary", "{report}");
+    let said = stderr(&doctor);
+    assert!(said.contains("the sites tier does not work here: this kernel has no"), "{said}");
 }
 
 #[test]

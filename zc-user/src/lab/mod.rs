@@ -11,7 +11,7 @@ use crate::{
     kernel::facts::Kernel,
     measure::{Engine, Findings, Loss, Window, calibrate},
     probes::{
-        attach::{self, AttachError, Probes, StackRoom, Status, sees},
+        attach::{self, AttachError, Probes, StackRoom, Status, probes_functions, sees},
         catalogue::{Job, SITES, entry},
     },
     result::{
@@ -401,8 +401,7 @@ fn uncovered(style: &StyleReport) -> BTreeSet<String> {
 
 /// What was used to observe: no site at all leaves the tracepoints.
 fn tier(statuses: &[Status], audited: bool) -> Tier {
-    let attached = statuses.iter().any(|status| matches!(status, Status::Attached { .. }));
-    match (attached, audited) {
+    match (probes_functions(statuses), audited) {
         (true, true) => Tier::Audit,
         (true, false) => Tier::Sites,
         (false, _) => Tier::Boundary,

@@ -214,6 +214,12 @@ pub fn check_permission() -> Result<(), AttachError> {
     }
 }
 
+/// Whether any kernel function is probed, given the sites' `statuses`; else only tracepoints are left.
+pub fn probes_functions(statuses: &[Status]) -> bool {
+    let mut functions = SITES.iter().zip(statuses).filter(|(row, _)| row.at != At::Tracepoint);
+    functions.any(|(_, status)| matches!(status, Status::Attached { .. }))
+}
+
 /// Whether every byte that does `job` is seen, given the sites' `statuses`; otherwise why not.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ use crate::{
     check::{Number, report::observed},
     kernel::facts::Kernel,
     measure::{Breakdown, Loss, Sample},
-    probes::attach::Status,
+    probes::attach::{Status, probes_functions},
     result::{SiteReport, Tier, derive as statuses, meters},
 };
 
@@ -127,12 +127,7 @@ fn exact(report: &TraceReport) -> BTreeMap<String, Number> {
 
 /// What was used to observe: no site but the tracepoint's leaves the boundary.
 fn tier(statuses: &[Status]) -> Tier {
-    let functions = &statuses[..zc_common::Site::DatagramTracepoint as usize];
-    if functions.iter().any(|status| matches!(status, Status::Attached { .. })) {
-        Tier::Sites
-    } else {
-        Tier::Boundary
-    }
+    if probes_functions(statuses) { Tier::Sites } else { Tier::Boundary }
 }
 
 /// What was lost, and what does not add up.

@@ -30,12 +30,12 @@ use crate::{
     support::{nothing_left_behind, scratch, status, stderr, stdout, zc},
 };
 
-fn own() -> Group {
+pub(crate) fn own() -> Group {
     Group::traced(1).unwrap()
 }
 
 /// Counts this process in `work`, whatever is lost.
-fn count(engine: &mut Engine, work: impl FnOnce()) -> Counted {
+pub(crate) fn count(engine: &mut Engine, work: impl FnOnce()) -> Counted {
     engine.watch(id(), own()).unwrap();
     let groups = [own(), Group::MACHINE];
     let mut window = Window::new(engine, &groups, None);

@@ -5,19 +5,18 @@ use std::{
     fs::{self, File},
     io::{Read, Write},
     net::{TcpListener, TcpStream},
-    process::id,
 };
 
 use rustix::fs::sendfile;
 use zc::{
-    measure::{Counted, Engine, Window},
+    measure::{Counted, Engine},
     probes::attach::{Options, Probes, StackRoom},
     stacks::{Names, StackSample, Symbols, copy_stacks},
-    transfer::session::Window as _,
 };
 use zc_common::{Group, IterClass, Site, StackLoss, Tally};
 
 use crate::{
+    losses::{count, own},
     report::{Side, SideStacks, Style},
     support::{
         KPTR_RESTRICT, lab, nothing_left_behind, parsed, run, scratch, set, shared, status, stderr,
@@ -29,24 +28,9 @@ use crate::{
 pub(crate) const STACKS: &[&str] =
     &["lab", "read-send", "sendfile", "--json", "--stacks", "--size", "1M"];
 
-fn own() -> Group {
-    Group::traced(1).unwrap()
-}
-
 /// Probes with so much room for stacks.
 fn engine(room: StackRoom) -> Engine {
     Engine::new(Probes::attach_with(&Options { stacks: Some(room), ..Options::default() }).unwrap())
-}
-
-/// Counts this process in `work`.
-fn count(engine: &mut Engine, work: impl FnOnce()) -> Counted {
-    engine.watch(id(), own()).unwrap();
-    let groups = [own(), Group::MACHINE];
-    let mut window = Window::new(engine, &groups, None);
-    window.open().unwrap();
-    work();
-    window.close().unwrap();
-    window.counted().unwrap()
 }
 
 /// Reads, writes, sends, receives and hands on.

@@ -20,7 +20,7 @@ use crate::{
     result::trace::{Run, TraceReport},
     target::{
         command::{CommandLine, Launch, LaunchError},
-        processes::{Processes, TargetError},
+        processes::TargetError,
         signals::{Ending, Signals},
     },
 };
@@ -253,6 +253,3 @@ impl Run {
         Self { target: target.to_owned(), ..Self::default() }
     }
 }
-
-/// The ids of processes that are watched by id.
-type Held = Processes;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use zc_common::Group;
 
-use super::{Held, Options, Target, TraceError, cgroup, shown, wind_up};
+use super::{Options, Target, TraceError, cgroup, shown, wind_up};
 use crate::{
     measure::Engine,
     probes::attach::Whom,
@@ -14,13 +14,14 @@ use crate::{
         cgroup::in_cgroup,
         command::Launch,
         find::{by_comm, descendants},
+        processes::Processes,
         signals::{Ending, Signals},
     },
 };
 
 /// Whom a run is about, and how one knows that it is over.
 pub(super) enum Watched {
-    Processes(Held),
+    Processes(Processes),
     Command { launch: Launch, words: String },
     Cgroup { level: u32, id: u64, path: String },
     Named { name: [u8; 16], shown: String, found: Vec<u32> },
@@ -31,7 +32,7 @@ impl Watched {
     /// Finds the target, or gets it ready to start.
     pub(super) fn prepare(target: &Target) -> Result<Self, TraceError> {
         Ok(match target {
-            Target::Processes(pids) => Self::Processes(Held::hold(pids)?),
+            Target::Processes(pids) => Self::Processes(Processes::hold(pids)?),
             Target::Command(command) => {
                 let words = command.argv.iter().map(|word| word.to_string_lossy());
                 let words = words.collect::<Vec<_>>().join(" ");

@@ -37,12 +37,11 @@ impl Call {
         Self { number, source: Kind::None as u8, sink: Kind::None as u8 }
     }
 
-    /// With the thread's start in the upper half: a thread may die inside a call, and another be
-    /// given its id.
+    /// In one number of 32 bits.
     #[inline(always)]
-    fn packed(self, task: TaskId) -> u64 {
+    pub(crate) fn packed(self) -> u64 {
         let Self { number, source, sink } = self;
-        stamp(task) << 32 | u64::from(number) << 16 | u64::from(sink) << 8 | u64::from(source)
+        u64::from(number) << 16 | u64::from(sink) << 8 | u64::from(source)
     }
 
     #[inline(always)]
@@ -81,7 +80,8 @@ pub(crate) fn current(task: TaskId) -> Call {
     }
     let call = entered(&registers);
     if let Some(slot) = known {
-        slot.set(call.packed(task));
+        // With the thread's start: it may die inside the call, and another be given its id.
+        slot.set(stamp(task) << 32 | call.packed());
     }
     call
 }
@@ -115,32 +115,40 @@ fn entered(registers: &Registers) -> Call {
     if operands == 0 {
         return Call::without_ends(number);
     }
-    Call {
-        number,
-        source: end(u32::from(operands >> 4), registers),
-        sink: end(u32::from(operands & 15), registers),
-    }
+    Call { number, source: end(operands >> 4, registers), sink: end(operands & 15, registers) }
 }
 
 /// The kind of what an [`Operand`] names.
 #[inline(always)]
-fn end(operand: u32, registers: &Registers) -> u8 {
+fn end(operand: u8, registers: &Registers) -> u8 {
+    let Registers { di, si, dx, .. } = *registers;
+    (kind_at_end(u64::from(operand), di, si, dx) & 0xff) as u8
+}
+
+/// The same, from the registers. Global, so that the verifier walks it once for both ends.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn kind_at_end(operand: u64, di: u64, si: u64, dx: u64) -> u64 {
     const MEMORY: u32 = Operand::Memory as u32;
     const PROCESS: u32 = Operand::Process as u32;
     const TO_READ: u32 = Operand::PipeToRead as u32;
     const TO_WRITE: u32 = Operand::PipeToWrite as u32;
-    let descriptor = match operand {
-        0 => return Kind::None as u8,
-        MEMORY => return Kind::Memory as u8,
-        PROCESS => return Kind::Process as u8,
+    if layout!(breakdown) == 0 {
+        return 0;
+    }
+    let descriptor = match (operand & 15) as u32 {
+        0 => return Kind::None as u64,
+        MEMORY => return Kind::Memory as u64,
+        PROCESS => return Kind::Process as u64,
         TO_READ | TO_WRITE => {
             // The same test as in the kernel (`vmsplice`, fs/splice.c).
-            let writable = descriptor::is_writable(registers.di);
-            return if writable == (operand == TO_WRITE) { Kind::Pipe } else { Kind::Memory } as u8;
+            let writable = descriptor::is_writable(di);
+            let to_write = operand == u64::from(TO_WRITE);
+            return if writable == to_write { Kind::Pipe } else { Kind::Memory } as u64;
         }
-        2 => registers.si,
-        3 => registers.dx,
-        _ => registers.di,
+        2 => si,
+        3 => dx,
+        _ => di,
     };
     kind_of(descriptor)
 }

@@ -7,7 +7,7 @@ use aya_ebpf::{bindings::BPF_NOEXIST, macros::map, maps::HashMap};
 use zc_common::{Cell, Event, Group, Site, Tally, TaskId, Thread};
 
 use crate::{
-    call::{self, Call},
+    call,
     counters::{self, add_tally, count_loss},
     layout::{Class, layout},
     memory::current_tid,
@@ -63,31 +63,14 @@ impl Whose {
 #[inline(always)]
 pub(crate) fn count_site(whose: Whose, site: Site, class: Class, bytes: u64) {
     counters::count_site(whose.group, site, class, bytes);
-    if whose.task == Whose::ON_CPU {
-        at_site(whose.group, site, class, bytes);
-    } else {
-        for_sender(whose, site, class, bytes);
-    }
-}
-
-/// Bytes passed `site` in the task on the CPU, on its own behalf.
-#[inline(always)]
-fn at_site(group: Group, site: Site, class: Class, bytes: u64) {
-    if wanted() && group != Group::MACHINE {
-        let task = task::current();
-        let Call { number, source, sink } = call::current(task);
-        let (what, class) = (site as u8, (class.index() as u64 & 0xff) as u8);
-        count(group, &Cell { task, call: number, source, sink, what, class, zero: 0 }, bytes);
-    }
-}
-
-/// Bytes passed `site` in the network stack on behalf of a sender, whoever is on the CPU.
-#[inline(always)]
-fn for_sender(Whose { group, task }: Whose, site: Site, class: Class, bytes: u64) {
-    if wanted() && group != Group::MACHINE {
-        let (what, class) = (site as u8, (class.index() as u64 & 0xff) as u8);
-        let call = Cell::NETWORK_STACK;
-        count(group, &Cell { task, call, what, class, ..Cell::default() }, bytes);
+    if wanted() && whose.group != Group::MACHINE {
+        let class = (class.index() as u64 & 0xff) as u8;
+        let which = packed(whose.group, Cell::NETWORK_STACK, site as u8, class);
+        if whose.task == Whose::ON_CPU {
+            count_in_call(which, bytes);
+        } else {
+            count_cell(whose.task.0, which, bytes);
+        }
     }
 }
 
@@ -98,28 +81,24 @@ pub(crate) fn returned(group: Group, registers: impl FnOnce() -> Option<Register
         && let Some(registers) = registers()
     {
         let task = task::current();
-        let Call { number, source, sink } = call::returning(&registers, task);
-        let class = u8::from(ret < 0);
-        let cell = Cell { task, call: number, source, sink, what: Cell::RETURN, class, zero: 0 };
-        count(group, &cell, u64::try_from(ret).unwrap_or(0));
+        let call = call::returning(&registers, task);
+        let which = packed(group, 0, Cell::RETURN, u8::from(ret < 0)) | call.packed();
+        count_cell(task.0, which, u64::try_from(ret).unwrap_or(0));
     }
 }
 
 /// An event of the task on the CPU.
 #[inline(always)]
 pub(crate) fn happened(group: Group, event: usize, value: u64) {
-    if wanted() && group != Group::MACHINE {
-        event_of(group, task::current(), event, value);
-    }
+    event_of(group, Whose::ON_CPU, event, value);
 }
 
 /// An event on behalf of `task`, whoever is on the CPU.
 #[inline(always)]
 pub(crate) fn event_of(group: Group, task: TaskId, event: usize, value: u64) {
     if wanted() && group != Group::MACHINE {
-        let (what, class) = (Cell::EVENT, (event as u64 & 0xff) as u8);
-        let call = Cell::NO_CALL;
-        count(group, &Cell { task, call, what, class, ..Cell::default() }, value);
+        let which = packed(group, Cell::NO_CALL, Cell::EVENT, (event as u64 & 0xff) as u8);
+        count_cell(task.0, which, value);
     }
 }
 
@@ -134,7 +113,53 @@ pub(crate) fn renamed(task: TaskId, name: *const u8) {
     }
 }
 
+/// What is counted, but for the thread, in one number; its lower half is [`Call::packed`].
+#[inline(always)]
+fn packed(group: Group, call: u16, what: u8, class: u8) -> u64 {
+    u64::from(group.index()) << 48
+        | u64::from(class) << 40
+        | u64::from(what) << 32
+        | u64::from(call) << 16
+}
+
+/// Adds to a cell. Global, so that the verifier walks it once for a program and not once for every state
+/// that a program may call it in; then it takes nothing but numbers (`btf_prepare_func_args`,
+/// kernel/bpf/btf.c) and must return one.
+#[unsafe(no_mangle)]
 #[inline(never)]
+extern "C" fn count_cell(task: u64, which: u64, bytes: u64) -> u64 {
+    // Verified without its callers, and so told again that there may be nothing to do.
+    if !wanted() {
+        return 0;
+    }
+    let cell = Cell {
+        task: if task == Whose::ON_CPU.0 { task::current() } else { TaskId(task) },
+        call: (which >> 16 & 0xffff) as u16,
+        source: (which & 0xff) as u8,
+        sink: (which >> 8 & 0xff) as u8,
+        what: (which >> 32 & 0xff) as u8,
+        class: (which >> 40 & 0xff) as u8,
+        zero: 0,
+    };
+    if let Some(group) = Group::from_table((which >> 48 & 0xff) as u8) {
+        count(group, &cell, bytes);
+    }
+    0
+}
+
+/// Adds to a cell of the call that the task on the CPU is in, whatever call `which` names. Global as
+/// well.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn count_in_call(which: u64, bytes: u64) -> u64 {
+    if !wanted() {
+        return 0;
+    }
+    let task = task::current();
+    count_cell(task.0, which & !0xffff_ffff | call::current(task).packed(), bytes)
+}
+
+#[inline(always)]
 fn count(group: Group, cell: &Cell, bytes: u64) {
     if let Some(tally) = CELLS.get_ptr_mut(cell) {
         add_tally(tally, bytes);

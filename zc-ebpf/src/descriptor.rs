@@ -52,9 +52,9 @@ pub(crate) fn is_writable(descriptor: u64) -> bool {
 }
 
 /// What a descriptor refers to, a [`Kind`].
-#[inline(never)]
-pub(crate) fn kind_of(descriptor: u64) -> u8 {
-    kind(descriptor).unwrap_or(Kind::Unknown) as u8
+#[inline(always)]
+pub(crate) fn kind_of(descriptor: u64) -> u64 {
+    kind(descriptor).unwrap_or(Kind::Unknown) as u64
 }
 
 #[inline(always)]

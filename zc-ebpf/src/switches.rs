@@ -31,8 +31,8 @@ fn count_plain_return(group: Group, nr: i64, ret: i64) {
     count_syscall(group, syscall_slot(nr), u64::try_from(ret).unwrap_or(0));
 }
 
-/// A system call of a watched process returns: for the lab, which asks no more. The exit alone carries the number, the result and the count; the entry
-/// would be needed only for calls in flight.
+/// A system call of a watched process returns: for the lab, which asks no more. The exit alone carries
+/// the number, the result and the count; the entry would be needed only for calls in flight.
 #[btf_tracepoint(function = "sys_exit")]
 fn sys_exit(ctx: BtfTracePointContext) -> Option<()> {
     let group = watched_group()?;

@@ -11,7 +11,7 @@ use super::{return_int, return_value};
 use crate::{
     cells::Whose,
     layout::{layout, skb_data_len, skb_headlen, skb_len},
-    memory::{Tracked, peek},
+    memory::{Tracked, peek, peek_or_zero},
     owner::{owner_of, shared_part},
     stacks::count,
     target,
@@ -37,12 +37,20 @@ fn own_paged(skb: Tracked) -> i64 {
     if hanging == 0 {
         return skb_data_len(skb).cast_signed();
     }
-    let frags: u8 = peek(shared.wrapping_add(layout!(shinfo_nr_frags) as usize)).unwrap_or(0);
+    paged_bytes(shared as u64).cast_signed()
+}
+
+/// The bytes of all fragments of the `struct skb_shared_info` at an address. Global, so that the
+/// verifier, which walks every round of a loop, does so once and without what follows.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn paged_bytes(shared: u64) -> u64 {
+    let shared = shared as *const u8;
+    let frags: u8 = peek_or_zero(shared.wrapping_add(layout!(shinfo_nr_frags) as usize));
     let mut bytes = 0;
     for frag in 0..MAX_FRAGS.min(u32::from(frags)) {
         let at = layout!(shinfo_frag_len) + frag * layout!(frag_size);
-        let Some(length) = peek::<u32>(shared.wrapping_add(at as usize)) else { break };
-        bytes += i64::from(length);
+        bytes += u64::from(peek_or_zero::<u32>(shared.wrapping_add(at as usize)));
     }
     bytes
 }

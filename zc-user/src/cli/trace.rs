@@ -152,7 +152,7 @@ pub(super) fn main(args: &Args) -> Outcome {
         );
         traced.await
     });
-    let Traced { mut report, status } = traced.map_err(failure)?;
+    let Traced { mut report, status, engine: _attached } = traced.map_err(failure)?;
     selection.apply(&mut report);
     let whole = args.whole(&report, first).map_err(Failure::unobserved)?;
     let text = format!("{}{whole}", lines.kept());

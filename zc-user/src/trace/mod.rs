@@ -104,11 +104,13 @@ pub struct Traced {
     pub report: TraceReport,
     /// How the command ended; `None` where it goes on, or there was none.
     pub status: Option<ExitStatus>,
+    /// Attached as long as this lives. Detaching takes the kernel a grace period for every probe
+    /// (`ftrace_shutdown`, kernel/trace/ftrace.c), seconds in all: it can wait until the report is out.
+    pub engine: Engine,
 }
 
 /// Counts until the run ends, and gives up for good all capabilities that are not needed for the rest of
-/// it. `armed` is called when counting has begun, and `each` with the report of
-/// every interval.
+/// it. `armed` is called when counting has begun, and `each` with the report of every interval.
 ///
 /// # Errors
 /// [`TraceError`]; nothing is left behind, and a command that could not be counted never ran.
@@ -136,8 +138,8 @@ pub async fn run(
     let ending = watch(options, &mut session, &mut watched, &mut signals, &mut each).await?;
     let status = watched.finish(ending, &mut signals).await;
     let why = describe(ending, &watched, status);
-    let report = session.close(why, status.map(exit_code))?;
-    Ok(Traced { report, status })
+    let (report, engine) = session.close(why, status.map(exit_code))?;
+    Ok(Traced { report, status, engine })
 }
 
 fn attach(options: &Options, whom: Whom) -> Result<Probes, TraceError> {

@@ -63,8 +63,12 @@ impl Session {
         report
     }
 
-    /// Stops counting; what came in the whole run.
-    pub(super) fn close(mut self, why: String, exit_status: Option<i32>) -> Result<TraceReport> {
+    /// Stops counting; what came in the whole run, and what is still attached.
+    pub(super) fn close(
+        mut self,
+        why: String,
+        exit_status: Option<i32>,
+    ) -> Result<(TraceReport, Engine)> {
         let samples = self.engine.disarm()?;
         let end = self.reading(samples)?;
         let run = Run { ended: Some(why), exit_status, ..Run::of(&self.target) };
@@ -76,7 +80,7 @@ impl Session {
             let names = Names { symbols, functions: &probes.functions };
             report.stacks = trace_stacks(&sample, &report.total.copied, &names);
         }
-        Ok(report)
+        Ok((report, self.engine))
     }
 
     fn reading(&self, samples: BTreeMap<Group, Sample>) -> Result<Reading> {

@@ -6,7 +6,7 @@ use aya::{EbpfError, maps::MapError};
 use rustix::process::{Resource, getrlimit};
 use thiserror::Error;
 
-use crate::kernel::{btf::BtfError, facts::setting};
+use crate::kernel::{btf::BtfError, caps::Caps, facts::setting};
 
 /// Why nothing can be counted at all.
 #[derive(Debug, Error)]
@@ -56,8 +56,10 @@ impl From<EbpfError> for AttachError {
             EbpfError::MapError(MapError::CreateError { io_error, .. })
                 if io_error.kind() == io::ErrorKind::PermissionDenied
         );
-        match getrlimit(Resource::Memlock).current {
-            Some(limit) if refused => Self::LockedMemory(limit),
+        // Too much locked memory and too few capabilities are refused with the same errno.
+        match (Caps::of_self().missing(), getrlimit(Resource::Memlock).current) {
+            (Some(missing), _) if refused => Self::Permission(missing),
+            (None, Some(limit)) if refused => Self::LockedMemory(limit),
             _ => Self::Object(Box::new(error)),
         }
     }

@@ -23,6 +23,12 @@ pub enum Site {
     ZeroFill,
     /// The same for a plain `read` (`drivers/char/mem.c`).
     ZeroRead,
+    /// Writer → `/dev/null`, which does not look at the bytes (`drivers/char/mem.c`).
+    NullWrite,
+    /// The same for a `writev` (`drivers/char/mem.c`).
+    NullWriteIter,
+    /// Pipe → `/dev/null` (`drivers/char/mem.c`).
+    NullSplice,
     /// Writer → page cache (`mm/filemap.c`).
     GenericPerformWrite,
     /// Writer → page cache, of file systems on iomap (`fs/iomap/buffered-io.c`).
@@ -89,7 +95,7 @@ pub enum Site {
 
 impl Site {
     /// Every site, in counter order.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 42] = [
         Self::FilemapRead,
         Self::ShmemRead,
         Self::DirectIo,
@@ -98,6 +104,9 @@ impl Site {
         Self::SimpleRead,
         Self::ZeroFill,
         Self::ZeroRead,
+        Self::NullWrite,
+        Self::NullWriteIter,
+        Self::NullSplice,
         Self::GenericPerformWrite,
         Self::IomapWrite,
         Self::TcpSendmsg,

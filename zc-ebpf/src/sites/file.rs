@@ -53,6 +53,24 @@ fn read_zero(ctx: FExitContext) -> Option<()> {
     count_bare(&ctx, Site::ZeroRead)
 }
 
+/// `ssize_t write_null(struct file *, const char __user *, size_t, loff_t *)`.
+#[fexit]
+fn write_null(ctx: FExitContext) -> Option<()> {
+    count_bare(&ctx, Site::NullWrite)
+}
+
+/// `ssize_t write_iter_null(struct kiocb *, struct iov_iter *)`.
+#[fexit]
+fn write_iter_null(ctx: FExitContext) -> Option<()> {
+    count_iter(&ctx, Site::NullWriteIter, 1)
+}
+
+/// `ssize_t splice_write_null(struct pipe_inode_info *, struct file *, loff_t *, size_t, unsigned int)`.
+#[fexit]
+fn splice_write_null(ctx: FExitContext) -> Option<()> {
+    count_bare(&ctx, Site::NullSplice)
+}
+
 /// `ssize_t simple_read_from_buffer(void __user *to, size_t, loff_t *, const void *, size_t)`.
 #[fexit]
 fn simple_read_from_buffer(ctx: FExitContext) -> Option<()> {

@@ -69,6 +69,8 @@ pub enum Job {
     GeneratedRead,
     /// Zeros → reader.
     ZeroFill,
+    /// Writer → /dev/null.
+    ThrowAway,
     /// Writer → page cache.
     BufferedWrite,
     /// The same on file systems that use iomap.

@@ -129,6 +129,36 @@ pub const SITES: [Entry; Site::ALL.len()] = [
         ..PROCESS
     },
     Entry {
+        site: Site::NullWrite,
+        program: "write_null",
+        functions: &["write_null"],
+        job: Job::ThrowAway,
+        end: sink,
+        meaning: "writer to /dev/null: not even read",
+        source: "drivers/char/mem.c",
+        ..PROCESS
+    },
+    Entry {
+        site: Site::NullWriteIter,
+        program: "write_iter_null",
+        functions: &["write_iter_null"],
+        job: Job::ThrowAway,
+        end: sink,
+        meaning: "writer to /dev/null by a vectored write: not even read",
+        source: "drivers/char/mem.c",
+        ..PROCESS
+    },
+    Entry {
+        site: Site::NullSplice,
+        program: "splice_write_null",
+        functions: &["splice_write_null"],
+        job: Job::ThrowAway,
+        end: sink,
+        meaning: "pipe to /dev/null: not even read",
+        source: "drivers/char/mem.c",
+        ..PROCESS
+    },
+    Entry {
         site: Site::GenericPerformWrite,
         program: "generic_perform_write",
         functions: &["generic_perform_write"],

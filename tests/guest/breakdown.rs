@@ -1,14 +1,16 @@
 //! What each thread did, call by call and between which kinds of file, adds up to what all did.
 
 use std::{
+    arch::asm,
     fs::{self, File},
     io::{Read, Write},
     net::{TcpListener, TcpStream, UdpSocket},
-    os::unix::net::UnixStream,
+    os::{fd::AsRawFd, unix::net::UnixStream},
     process::id,
     thread,
 };
 
+use io_uring::{IoUring, opcode, squeue::Flags, types::Fd};
 use rustix::{fs::sendfile, io::pread, pipe::pipe};
 use zc::{
     measure::{Engine, Loss},
@@ -20,7 +22,10 @@ use zc::{
 };
 use zc_common::Group;
 
-use crate::support::{nothing_left_behind, scratch};
+use crate::{
+    needs::{self, needs},
+    support::{nothing_left_behind, scratch},
+};
 
 const OWN: Group = Group::FIRST;
 
@@ -156,6 +161,57 @@ fn flows_know_both_ends_of_a_call_and_their_copies() {
     assert_eq!(sendfile.verdict.to_string(), "zero-copy");
     assert_eq!(report.processes.len(), 1);
     assert_eq!(report.processes[0].pid, Some(id()));
+}
+
+/// Process id, by the number that 32-bit code calls it by.
+fn getpid_as_32_bit_code_does() -> u32 {
+    /// arch/x86/entry/syscalls/syscall_32.tbl; 20 is `writev` to 64-bit code.
+    const GETPID: u32 = 20;
+    let pid;
+    // SAFETY: a system call that touches no memory; older kernels clear these registers.
+    unsafe {
+        asm!(
+            "int 0x80",
+            inlateout("eax") GETPID => pid,
+            lateout("r8") _, lateout("r9") _, lateout("r10") _, lateout("r11") _,
+            options(nostack),
+        );
+    }
+    pid
+}
+
+#[test]
+fn calls_by_the_numbers_of_32_bit_code_are_told_apart() {
+    let report = count(&with_room(), || {
+        for _ in 0..7 {
+            assert_eq!(getpid_as_32_bit_code_does(), id());
+        }
+    });
+    assert!(report.complete, "{:?}", report.completeness.problems);
+    let calls = |name| report.syscalls.iter().find(|row| row.name == name).map(|row| row.calls);
+    assert_eq!(calls("(32-bit call)"), Some(7));
+    assert_eq!(calls("writev"), None);
+}
+
+#[test]
+fn what_a_kernel_thread_of_io_uring_copies_is_the_process_s() {
+    needs!(needs::function("create_io_thread"));
+    let folder = scratch();
+    let path = folder.path().join("file");
+    fs::write(&path, vec![1; 30_000]).unwrap();
+    let file = File::open(&path).unwrap();
+    let mut buffer = vec![0; 30_000];
+    let mut ring = IoUring::new(4).unwrap();
+    let report = count(&with_room(), || {
+        let read = opcode::Read::new(Fd(file.as_raw_fd()), buffer.as_mut_ptr(), 30_000);
+        // SAFETY: the file and the buffer are there until it is completed, below.
+        unsafe { ring.submission().push(&read.build().flags(Flags::ASYNC)) }.unwrap();
+        ring.submit_and_wait(1).unwrap();
+        assert_eq!(ring.completion().next().unwrap().result(), 30_000);
+    });
+    let worker = flow(&report, "(kernel worker)", "", "");
+    assert_eq!(worker.copied.kernel_to_user, Some(30_000));
+    assert_eq!(report.processes.len(), 1, "{:?}", report.processes);
 }
 
 #[test]

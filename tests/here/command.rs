@@ -1,7 +1,14 @@
 //! Commands that zc starts.
 
-use std::{fs, process::Stdio};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    os::unix::process::CommandExt,
+    path::Path,
+    process::Stdio,
+};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::{
@@ -81,6 +88,26 @@ fn a_command_has_its_streams_and_its_exit_status() {
         .map(|flow| (&flow["sink"], number(&flow["calls"]), number(&flow["bytes"])))
         .collect();
     assert_eq!(written, [(&json!("pipe"), 2, 8)]);
+}
+
+/// Without a terminal whose Ctrl-C both of them get, zc hands it on.
+#[test]
+fn an_interrupt_ends_the_command_and_is_followed_by_the_report() {
+    needs!(tracepoints());
+    let report = tempfile::NamedTempFile::new().unwrap();
+    let mut command = boundary("trace");
+    command.args(["--json", "--output"]).arg(report.path());
+    command.args(["--", "sh", "-c", "echo $$; exec sleep 1000"]);
+    let mut zc = command.process_group(0).stdout(Stdio::piped()).spawn().unwrap();
+    let mut pid = String::new();
+    BufReader::new(zc.stdout.as_mut().unwrap()).read_line(&mut pid).unwrap();
+    kill_process(Pid::from_child(&zc), Signal::INT).unwrap();
+    assert_eq!(zc.wait().unwrap().code(), Some(0));
+    let report: Value = serde_json::from_slice(&fs::read(report.path()).unwrap()).unwrap();
+    assert_eq!(report["run"]["ended"], "interrupted");
+    assert_eq!(report["run"]["exit_status"], 128 + 2);
+    assert_eq!(report["processes"][0]["pid"].to_string(), pid.trim());
+    assert!(!Path::new("/proc").join(pid.trim()).exists());
 }
 
 #[test]

@@ -160,7 +160,7 @@ impl Cell {
     pub const NO_CALL: u16 = 0xfff1;
     /// [`Cell::call`] of what a kernel thread that works for the process did (io_uring).
     pub const WORKER: u16 = 0xfff2;
-    /// [`Cell::call`] of calls by 32-bit code, whose numbers are those of another table.
+    /// [`Cell::call`] of calls in the way of 32-bit code, whose numbers are those of another table.
     pub const COMPAT: u16 = 0xfff3;
     /// [`Cell::what`] of the return of a system call.
     pub const RETURN: u8 = 0xfe;

@@ -92,6 +92,8 @@ pub struct Layout {
     pub task_comm: u32,
     /// Bytes: `struct task_struct`, start of `stack`.
     pub task_stack: u32,
+    /// Bytes: `struct task_struct`, start of `thread_info.status`.
+    pub task_status: u32,
     /// Bytes: `struct task_struct`, start of `files`.
     pub task_files: u32,
     /// Bytes: `struct files_struct`, start of `fdt`.
@@ -192,6 +194,7 @@ impl Layout {
         task_group_leader: 0,
         task_comm: 0,
         task_stack: 0,
+        task_status: 0,
         task_files: 0,
         files_fdt: 0,
         fdt_max_fds: 0,
@@ -223,7 +226,7 @@ impl Layout {
     };
 }
 
-const _: () = assert!(size_of::<Layout>() == 256 + 65 * 4 + 16 + SYSCALL_SLOTS + Site::SLOTS * 4);
+const _: () = assert!(size_of::<Layout>() == 256 + 66 * 4 + 16 + SYSCALL_SLOTS + Site::SLOTS * 4);
 
 // SAFETY: repr(C), made of integers, every bit pattern is valid, no padding (size checked above).
 #[cfg(feature = "user")]

@@ -7,7 +7,7 @@ use crate::{
     descriptor::{self, kind_of},
     layout::layout,
     memory::{Slot, current_tid},
-    task::Registers,
+    task::{self, Registers},
 };
 
 /// By thread id: the system call that a site was passed in, as [`Call::packed`]; 0 for none. All
@@ -104,7 +104,7 @@ pub(crate) fn returning(registers: &Registers, task: TaskId) -> Call {
 
 #[inline(always)]
 fn entered(registers: &Registers) -> Call {
-    if registers.came_from_32_bit() {
+    if task::in_32_bit_call() {
         return Call::without_ends(Cell::COMPAT);
     }
     // Only returning from a signal's handler has none: it restores what the signal interrupted.

@@ -76,6 +76,16 @@ pub(crate) struct Registers {
     cs: u64,
 }
 
+/// In a system call with the numbers of 32-bit code, which 64-bit code can make as well (`TS_COMPAT`,
+/// arch/x86/include/asm/thread_info.h).
+const TS_COMPAT: u32 = 2;
+
+/// Whether the task on the CPU is in such a call.
+#[inline(always)]
+pub(crate) fn in_32_bit_call() -> bool {
+    field::<u32>(layout!(task_status)) & TS_COMPAT != 0
+}
+
 impl Registers {
     /// Bytes into `struct pt_regs`: `dx`.
     const AT: usize = 12 * 8;
@@ -99,17 +109,11 @@ impl Registers {
         Self::at(stack.wrapping_add(place) as *const u8)
     }
 
-    /// Whether user mode was left: a kernel thread that works for a process has nothing saved.
+    /// Whether user mode was left. A kernel thread that works for a process has nothing saved, or what
+    /// the thread had that it was made by, but for the address (`copy_thread`, arch/x86/kernel/process.c).
     #[inline(always)]
     pub(crate) fn came_from_user(&self) -> bool {
-        self.cs & 3 != 0
-    }
-
-    /// Whether 32-bit code was left (`__USER32_CS`, arch/x86/include/asm/segment.h), whose system
-    /// calls have numbers of their own. 16 bits: FRED keeps other things in the rest.
-    #[inline(always)]
-    pub(crate) fn came_from_32_bit(&self) -> bool {
-        self.cs & 0xffff == 0x23
+        self.cs & 3 != 0 && self.ip != 0
     }
 }
 

@@ -22,7 +22,7 @@ const USER_ITERATORS: [&str; 2] = ["ITER_UBUF", "ITER_IOVEC"];
 const PIPE_ITERATOR: &str = "ITER_PIPE";
 
 /// What else is looked up besides the functions of the catalogue.
-const TYPES: [&str; 22] = [
+const TYPES: [&str; 23] = [
     "bio_vec",
     "bpf_func_id",
     "bpf_prog",
@@ -41,6 +41,7 @@ const TYPES: [&str; 22] = [
     "sock_common",
     "socket",
     "task_struct",
+    "thread_info",
     "upid",
     "tcp_zerocopy_receive",
     "vm_fault",
@@ -190,6 +191,8 @@ fn breakdown(btf: &Btf, layout: &mut Layout) -> Result<(), BtfError> {
     layout.task_start_time = btf.offset("task_struct", "start_time")?;
     layout.task_comm = btf.offset("task_struct", "comm")?;
     layout.task_stack = btf.offset("task_struct", "stack")?;
+    layout.task_status =
+        btf.offset("task_struct", "thread_info")? + btf.offset("thread_info", "status")?;
     layout.task_files = btf.offset("task_struct", "files")?;
     layout.files_fdt = btf.offset("files_struct", "fdt")?;
     layout.fdt_max_fds = btf.offset("fdtable", "max_fds")?;

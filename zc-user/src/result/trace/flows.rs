@@ -43,9 +43,9 @@ pub(super) fn call_name(call: u16) -> String {
     }
 }
 
-/// Whether it is a socket's.
-fn is_socket(kind: u8) -> bool {
-    [Kind::Tcp, Kind::Udp, Kind::Unix, Kind::Socket].iter().any(|socket| *socket as u8 == kind)
+/// Whether a kind, by its name, is one of socket.
+pub(super) fn is_socket(kind: &str) -> bool {
+    [Kind::Tcp, Kind::Udp, Kind::Unix, Kind::Socket].iter().any(|of| kind_name(*of as u8) == kind)
 }
 
 /// The flows of `part` that moved or copied anything, most bytes first.
@@ -86,7 +86,8 @@ fn flow(
     // A tracepoint that saw every byte says how often they were copied. One that did not says nothing:
     // they passed sites that nobody watched.
     let coverage = coverage.filter(|coverage| view.bare().is_none() || coverage.is_complete());
-    let socket = is_socket(source) || is_socket(sink) || call == Cell::NETWORK_STACK;
+    let socket = [source, sink].into_iter().any(|kind| is_socket(kind_name(kind)));
+    let socket = socket || call == Cell::NETWORK_STACK;
     let seen = seen(coverage, socket, &sites, view);
     let copied = seen.as_ref().map_or(Copied::from_fn(|_| None), |copied| *copied);
     let told = bytes.map(|bytes| told(bytes, coverage, ends(slot, [source, sink]), view));

@@ -9,7 +9,7 @@ use crate::{
     kernel::syscalls,
     measure::{Loss, Meters, Sample, Tasks},
     probes::{
-        attach::Status,
+        attach::{Status, probes_functions},
         catalogue::{Direction, Effect, SITES, entry},
     },
     result::{Copied, Coverage, PageFaults, SiteReport, derive, meters},
@@ -77,18 +77,16 @@ impl<'a> View<'a> {
 
     /// Why not one kernel function is probed, where that is so.
     pub(super) fn bare(&self) -> Option<String> {
-        let functions = &self.statuses[..Site::DatagramTracepoint as usize];
-        let mut reason = None;
-        for status in functions {
-            match status {
-                Status::Attached { .. } => return None,
-                Status::Refused { function, reason: why } => {
-                    reason = reason.or(Some(format!("the kernel refused {function}: {why}")));
-                }
-                _ => {}
-            }
+        if probes_functions(self.statuses) {
+            return None;
         }
-        let reason = reason.unwrap_or_else(|| "they are left out".into());
+        let refused = self.statuses.iter().find_map(|status| match status {
+            Status::Refused { function, reason } => {
+                Some(format!("the kernel refused {function}: {reason}"))
+            }
+            _ => None,
+        });
+        let reason = refused.unwrap_or_else(|| "they are left out".into());
         Some(format!("no kernel function is probed ({reason})"))
     }
 

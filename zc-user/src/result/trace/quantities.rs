@@ -1,6 +1,6 @@
 //! The numbers of a trace by name, for `zc check` and for baselines; docs/check.md lists them.
 
-use super::{CallReport, Flow, TraceReport, part};
+use super::{CallReport, Flow, TraceReport, flows::is_socket, part};
 use crate::{
     check::{Missing, Number, Quantities},
     result::Coverage,
@@ -227,10 +227,6 @@ fn unseen(flow: &Flow) -> u64 {
 fn to_receiver(flow: &Flow) -> Option<u64> {
     let receives = is_socket(flow.source) && flow.sink == "memory";
     flow.copied.kernel_to_user.filter(|_| receives)
-}
-
-fn is_socket(kind: &str) -> bool {
-    ["TCP", "UDP", "unix socket", "other socket"].contains(&kind)
 }
 
 fn per(number: Number, of: Number) -> Found {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use syscalls::Sysno;
 use zc_common::{Cell, Event, IterClass, Kind, Site, Tally, TaskId, Thread};
 
-use super::{Input, Run, TraceReport, report};
+use super::{Input, Run, Selection, SortKey, TraceReport, report};
 use crate::{
     check::{Missing, Quantities},
     measure::{Breakdown, Loss, Sample},
@@ -280,6 +280,26 @@ fn a_call_that_fails_is_counted_and_moves_nothing() {
     assert!(report.flows.is_empty());
     let nothing = report.at_least().get("copies_per_byte");
     assert_eq!(nothing, Err(Missing::NotObserved("nothing was moved".into())));
+}
+
+#[test]
+fn rows_stand_in_the_wanted_order() {
+    let write = call(Sysno::write, Kind::Memory, Kind::Pipe);
+    let writes =
+        vec![(write, tally(5, 10)), (at(write, Site::PipeWrite, IterClass::User), tally(5, 10))];
+    let order = |sort| {
+        let mut report = whole([sendfile(), read(), writes.clone()].concat());
+        // A little more than the other of 64 bytes.
+        let sends = report.flows.iter_mut().find(|flow| flow.call == "sendfile").unwrap();
+        sends.bytes = Some(65);
+        Selection { sort, ..Selection::default() }.apply(&mut report);
+        report.flows.into_iter().map(|flow| flow.call).collect::<Vec<_>>()
+    };
+    assert_eq!(order(SortKey::Bytes), ["sendfile", "read", "write"]);
+    assert_eq!(order(SortKey::Copied), ["read", "write", "sendfile"]);
+    assert_eq!(order(SortKey::Calls), ["write", "read", "sendfile"]);
+    assert_eq!(order(SortKey::Switches), ["write", "read", "sendfile"]);
+    assert_eq!(order(SortKey::Name), ["read", "sendfile", "write"]);
 }
 
 #[test]

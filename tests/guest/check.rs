@@ -11,13 +11,11 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    support::{nothing_left_behind, scratch, status, stderr, stdout, zc},
+    support::{scratch, status, stderr, stdout, zc},
     trace_named::HOSTILE,
     trace_processes::assert_refused,
+    tracing::unskipped_text,
 };
-
-/// How often a check is made again because the kernel skipped a program in it.
-const TRIES: usize = 8;
 
 fn check(arguments: &[&str]) -> Command {
     let mut command = zc();
@@ -25,16 +23,9 @@ fn check(arguments: &[&str]) -> Command {
     command
 }
 
-/// The output of a check; if the kernel skipped a program in it, of one made later.
+/// The output of a check in which the kernel skipped no program.
 fn answered(mut make: impl FnMut() -> Command) -> Output {
-    for _ in 0..TRIES {
-        let output = make().output().unwrap();
-        nothing_left_behind();
-        if !stdout(&output).contains("lost to nested probes") {
-            return output;
-        }
-    }
-    panic!("a program was skipped in each of {TRIES} tries");
+    unskipped_text(|| make().output().unwrap())
 }
 
 /// A folder with a file of 100 000 bytes called `in`.

@@ -5,7 +5,8 @@ use std::{fs, process::Output};
 use crate::{
     audit::{AUDIT, AUDIT_WITHOUT_A_SITE},
     stacks::STACKS,
-    support::{SMALL_LAB, nothing_left_behind, scratch, shared, status, stdout, zc},
+    support::{SMALL_LAB, scratch, shared, status, stdout, zc},
+    tracing::unskipped_text,
 };
 
 const README: &str = include_str!("../../README.md");
@@ -55,9 +56,7 @@ fn the_readme_shows_a_real_audit() {
 fn of_big(arguments: &[&str]) -> Output {
     let folder = scratch();
     fs::write(folder.path().join("big"), vec![7; 4 << 20]).unwrap();
-    let output = zc().args(arguments).current_dir(folder.path()).output().unwrap();
-    nothing_left_behind();
-    output
+    unskipped_text(|| zc().args(arguments).current_dir(folder.path()).output().unwrap())
 }
 
 #[track_caller]

@@ -60,11 +60,11 @@ fn trace_inside() -> [(Report, u64); 2] {
          zc trace --json -o there.json -p $(cat there) 2> said; \
          zc trace --json -o command.json -- sh -c 'echo $$ > command; echo 12345 > out' 2>> said"
     );
-    let status = unshared(&script, folder.path()).status().unwrap();
+    // Its exit status is that of the second, which fails if the kernel skips a program in it.
+    unshared(&script, folder.path()).status().unwrap();
     nothing_left_behind();
     let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap_or_default();
     let said = read("said");
-    assert!(status.success(), "{said}");
     assert_eq!(said, "zc: tracing; Ctrl-C ends it\n");
     ["there", "command"].map(|name| {
         let report = Report::parse(&read(&format!("{name}.json")), &said);

@@ -132,7 +132,7 @@ mod tests {
         let tally = |calls, bytes| Tally { calls, bytes };
         let key = |stack, group| StackKey {
             stack,
-            site: 10,
+            site: Site::TcpSendmsg as u8,
             class: 0,
             group,
             skipped: u8::from(stack == 2),

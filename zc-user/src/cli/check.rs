@@ -6,6 +6,7 @@ use anyhow::{Context, anyhow};
 
 use super::{
     Exit, Failure, Outcome,
+    output::OutputArgs,
     target::TargetArgs,
     trace::{Notice, failure, runtime},
 };
@@ -14,7 +15,7 @@ use crate::{
         Baseline, MaxRegression, Verdict,
         report::{Check, CheckReport, Question},
     },
-    report::{self, output::Output, text::Colour},
+    report::{self, output::Output},
     result::trace::{TraceReport, blame},
     trace,
 };
@@ -55,12 +56,8 @@ pub(super) struct Args {
     /// Print annotations for GitHub's workflows, after the report
     #[arg(long, conflicts_with = "json")]
     github: bool,
-    /// Write the report to this file instead of stdout
-    #[arg(long, short, value_name = "PATH")]
-    output: Option<PathBuf>,
-    /// Colour the text
-    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
-    color: Colour,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -80,8 +77,8 @@ Exit status:
 /// Counts and answers.
 pub(super) fn main(args: &Args) -> Outcome {
     let list = match (args.list_quantities, args.list_claims) {
-        (true, _) => Some(report::check::quantities(args.color.on_stdout())),
-        (_, true) => Some(report::check::claims(args.color.on_stdout())),
+        (true, _) => Some(report::check::quantities(args.output.on_stdout())),
+        (_, true) => Some(report::check::claims(args.output.on_stdout())),
         _ => None,
     };
     if let Some(list) = list {
@@ -103,9 +100,8 @@ pub(super) fn main(args: &Args) -> Outcome {
             "nothing would end this check: give a --duration, such as 10s"
         )));
     }
-    let open = |path: Option<&PathBuf>| Output::open(path.map(PathBuf::as_path));
-    let output = open(args.output.as_ref()).map_err(Failure::usage)?;
-    let junit = args.junit.as_ref().map(|path| open(Some(path))).transpose();
+    let output = args.output.open()?;
+    let junit = args.junit.as_ref().map(|path| Output::open(Some(path))).transpose();
     let junit = junit.map_err(Failure::usage)?;
     let outputs = [Some(&output), junit.as_ref()];
     let replaces_file = outputs.into_iter().flatten().any(Output::replaces_file);
@@ -186,7 +182,7 @@ fn write(
     let mut text = if args.json {
         format!("{}\n", serde_json::to_string_pretty(report).map_err(Failure::unobserved)?)
     } else {
-        report::check::text(report, args.color.on_stdout() && args.output.is_none())
+        report::check::text(report, args.output.coloured())
     };
     if args.github {
         text.push_str(&report::check::github(report));

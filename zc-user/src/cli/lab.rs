@@ -14,7 +14,7 @@ use tokio::{
 };
 use zc_common::Site;
 
-use super::{Exit, Failure, Outcome, stacks::StackArgs};
+use super::{Exit, Failure, Outcome, output::OutputArgs, stacks::StackArgs};
 use crate::{
     expect::{Guess, Verdict},
     lab::{self, Options},
@@ -22,7 +22,7 @@ use crate::{
     report::{
         self,
         output::Output,
-        text::{Colour, finished, head, table},
+        text::{finished, head, table},
     },
     result::{self, LabReport},
     transfer::{STYLES, Style, nearest, payload::PayloadError, session::Running, style},
@@ -85,12 +85,8 @@ pub(super) struct Args {
     /// Print JSON, and nothing else, on stdout
     #[arg(long)]
     json: bool,
-    /// Write the report to this file instead of stdout
-    #[arg(long, short, value_name = "PATH")]
-    output: Option<PathBuf>,
-    /// Colour the text
-    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
-    color: Colour,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -176,10 +172,10 @@ fn disabled(names: &[String]) -> Vec<Site> {
 /// Runs the lab and prints its report.
 pub(super) fn main(args: &Args) -> Outcome {
     if args.list {
-        return list(args.color.on_stdout());
+        return list(args.output.on_stdout());
     }
     let options = args.options()?;
-    let output = Output::open(args.output.as_deref()).map_err(Failure::usage)?;
+    let output = args.output.open()?;
     let stacks = args.stacks.open()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -190,11 +186,11 @@ pub(super) fn main(args: &Args) -> Outcome {
     let text = if args.json {
         format!("{}\n", serde_json::to_string_pretty(&report).map_err(Failure::unobserved)?)
     } else {
-        report::lab::text(&report, args.color.on_stdout() && args.output.is_none())
+        report::lab::text(&report, args.output.coloured())
     };
     output.write(&text).map_err(Failure::unobserved)?;
     let ways = result::stacks::all(&report.styles);
-    stacks.write(&ways, "zc lab", &report.kernel).map_err(Failure::unobserved)?;
+    stacks.write(&ways, "zc lab", &report.origin.kernel).map_err(Failure::unobserved)?;
     Ok(match report.verdict {
         _ if interrupted => Exit::Interrupted,
         Verdict::Refuted => Exit::Refuted,

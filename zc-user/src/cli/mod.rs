@@ -10,6 +10,7 @@ mod check;
 mod doctor;
 mod hold;
 mod lab;
+mod output;
 mod stacks;
 mod target;
 mod trace;

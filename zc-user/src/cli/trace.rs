@@ -3,7 +3,6 @@
 use std::{
     io::{IsTerminal, Write, stderr, stdout},
     mem,
-    path::PathBuf,
     time::Duration,
 };
 
@@ -14,11 +13,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{
     Exit, Failure, Outcome,
     lab::parse_bytes,
+    output::OutputArgs,
     stacks::StackArgs,
     target::{TargetArgs, parse_duration},
 };
 use crate::{
-    report::{self, output::Output, text::Colour},
+    report,
     result::trace::{Selection, SortKey, TraceReport},
     trace::{self, Options, TraceError, Traced, exit_code},
 };
@@ -65,12 +65,8 @@ pub(super) struct Args {
     /// End with the command's exit status
     #[arg(long, requires = "command")]
     exit_status: bool,
-    /// Write the report to this file instead of stdout
-    #[arg(long, short, value_name = "PATH")]
-    output: Option<PathBuf>,
-    /// Colour the text
-    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
-    color: Colour,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -125,14 +121,13 @@ impl Args {
         if self.csv {
             return report::trace::csv(report, first);
         }
-        let colour = self.color.on_stdout() && self.output.is_none();
-        Ok(report::trace::text(report, colour))
+        Ok(report::trace::text(report, self.output.coloured()))
     }
 }
 
 /// Counts and prints the report.
 pub(super) fn main(args: &Args) -> Outcome {
-    let output = Output::open(args.output.as_deref()).map_err(Failure::usage)?;
+    let output = args.output.open()?;
     let files = args.stacks.open()?;
     let replaces_file = output.replaces_file() || files.replace_files();
     let options = Options { replaces_file, ..args.options()? };
@@ -159,7 +154,9 @@ pub(super) fn main(args: &Args) -> Outcome {
     output.write(&text).map_err(Failure::unobserved)?;
     match &report.stacks {
         Some(stacks) => {
-            files.write(&stacks.tree, "zc trace", &report.kernel).map_err(Failure::unobserved)?;
+            files
+                .write(&stacks.tree, "zc trace", &report.origin.kernel)
+                .map_err(Failure::unobserved)?;
         }
         None if files.is_any() => {
             return Err(Failure::unobserved(anyhow!(
@@ -233,7 +230,7 @@ impl Lines {
     fn new(args: &Args) -> Self {
         let text = !args.json && !args.json_lines && !args.csv;
         Self {
-            keep: args.output.is_some().then(String::new),
+            keep: args.output.is_file().then(String::new),
             redraw: text && stdout().is_terminal() && !args.target.runs_command(),
             shown: 0,
         }

@@ -8,14 +8,13 @@ use zc_common::{Group, Site};
 use self::audit::Audit;
 use crate::{
     expect::{Guess, Side, Verdict},
-    kernel::facts::Kernel,
     measure::{Engine, Findings, Loss, Window, calibrate},
     probes::{
         attach::{self, AttachError, Probes, StackRoom, Status, probes_functions, sees},
         catalogue::{Job, SITES, entry},
     },
     result::{
-        Calibration, Completeness, LabReport, PlanReport, RunReport, StyleReport, Tier,
+        Calibration, Completeness, LabReport, Origin, PlanReport, RunReport, StyleReport, Tier,
         Uncalibrated,
         derive::{self, RunInput, SideInput},
         meters,
@@ -322,7 +321,6 @@ impl Lab<'_> {
     }
 
     fn report(self, styles: Vec<StyleReport>) -> LabReport {
-        let kernel = Kernel::running();
         let mut problems = self.problems(&styles);
         if let Some(why) = self.running.stopped() {
             problems.push(why);
@@ -336,11 +334,7 @@ impl Lab<'_> {
         // Something else may have been lost with what is missing.
         let verdict = if problems.is_empty() { worst } else { worst.max(Verdict::NotObserved) };
         LabReport {
-            schema: SCHEMA,
-            zc: env!("CARGO_PKG_VERSION"),
-            kernel: kernel.release,
-            architecture: kernel.architecture,
-            tier: tier(self.statuses(), audited),
+            origin: Origin::here(SCHEMA, tier(self.statuses(), audited)),
             complete: problems.is_empty(),
             verdict,
             plan: PlanReport {

@@ -23,9 +23,9 @@ pub fn text(report: &LabReport, colour: bool) -> String {
     let _ = writeln!(
         out,
         "kernel {} ({}), tier {}\n{} in {} chunks over loopback TCP, {} page cache, {} run{} each",
-        report.kernel,
-        report.architecture,
-        report.tier.name(),
+        report.origin.kernel,
+        report.origin.architecture,
+        report.origin.tier.name(),
         bytes(plan.size_bytes),
         bytes(plan.chunk_bytes),
         if plan.cold { "cold" } else { "warm" },

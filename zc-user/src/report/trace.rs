@@ -18,9 +18,9 @@ pub fn text(report: &TraceReport, colour: bool) -> String {
     let _ = writeln!(
         out,
         "kernel {} ({}), tier {}\n{}: {:.3} s{}",
-        report.kernel,
-        report.architecture,
-        report.tier.name(),
+        report.origin.kernel,
+        report.origin.architecture,
+        report.origin.tier.name(),
         harmless(&report.run.target),
         report.run.elapsed_seconds,
         report.run.ended.as_ref().map_or_else(String::new, |why| format!(", {why}")),

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::{
     expect::{Quantity, Side, Verdict},
+    kernel::facts::Kernel,
     measure::Loss,
     probes::{
         attach::Status,
@@ -44,9 +45,9 @@ impl Tier {
     }
 }
 
-/// The result of `zc lab`. docs/lab-json.md documents it as JSON.
+/// What made a report, and where.
 #[derive(Debug, Serialize)]
-pub struct LabReport {
+pub struct Origin {
     /// Name and version of this format.
     pub schema: &'static str,
     /// zc's version.
@@ -57,6 +58,22 @@ pub struct LabReport {
     pub architecture: String,
     /// What was used to observe.
     pub tier: Tier,
+}
+
+impl Origin {
+    /// This program, in the running kernel.
+    pub fn here(schema: &'static str, tier: Tier) -> Self {
+        let Kernel { release: kernel, architecture, .. } = Kernel::running();
+        Self { schema, zc: env!("CARGO_PKG_VERSION"), kernel, architecture, tier }
+    }
+}
+
+/// The result of `zc lab`. docs/lab-json.md documents it as JSON.
+#[derive(Debug, Serialize)]
+pub struct LabReport {
+    /// What made it, and where.
+    #[serde(flatten)]
+    pub origin: Origin,
     /// Whether everything that was relied on was seen and nothing was lost.
     pub complete: bool,
     /// The worst of the styles' verdicts.

@@ -11,10 +11,9 @@ use super::{
 };
 use crate::{
     check::{Number, report::observed},
-    kernel::facts::Kernel,
     measure::{Breakdown, Loss, Sample},
     probes::attach::{Status, probes_functions},
-    result::{SiteReport, Tier, derive as statuses, meters},
+    result::{Origin, SiteReport, Tier, derive as statuses, meters},
 };
 
 /// What a trace was of.
@@ -62,7 +61,6 @@ pub fn report(input: &Input<'_>) -> TraceReport {
     let view = View::new(input, input.loss);
     let part = Part::of(input.breakdown.cells.iter());
     let flows = flows::flows(&part, &view);
-    let kernel = Kernel::running();
     let problems = problems(input, &part);
     let machine =
         meters::Input { counted: &input.machine.meters, statuses: input.meters, loss: input.loss };
@@ -78,11 +76,7 @@ pub fn report(input: &Input<'_>) -> TraceReport {
         _ => sums(input),
     };
     let mut report = TraceReport {
-        schema: SCHEMA,
-        zc: env!("CARGO_PKG_VERSION"),
-        kernel: kernel.release,
-        architecture: kernel.architecture,
-        tier: tier(input.statuses),
+        origin: Origin::here(SCHEMA, tier(input.statuses)),
         run: input.run.clone(),
         complete: problems.is_empty(),
         completeness: Completeness {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{
-    Copied, Coverage, PageFaults, SiteReport, SiteStatus, Tier,
+    Copied, Coverage, Origin, PageFaults, SiteReport, SiteStatus,
     meters::{Devices, MeterStatus, Switches},
     stacks::TraceStacks,
 };
@@ -33,16 +33,9 @@ pub const SCHEMA: &str = "zc.trace/1";
 /// What was counted of the traced processes, over a run or an interval of it.
 #[derive(Debug, Serialize)]
 pub struct TraceReport {
-    /// Name and version of this format.
-    pub schema: &'static str,
-    /// zc's version.
-    pub zc: &'static str,
-    /// `uname -r`.
-    pub kernel: String,
-    /// `uname -m`.
-    pub architecture: String,
-    /// What was used to observe.
-    pub tier: Tier,
+    /// What made it, and where.
+    #[serde(flatten)]
+    pub origin: Origin,
     /// Whom, when, how it ended.
     pub run: Run,
     /// Whether nothing was lost, and all that was counted adds up.

@@ -122,7 +122,7 @@ impl Bound<'_> {
         let unseen = completeness.unseen.iter().find(|_| meter.is_empty() && name == COPIES);
         let reason = unmetered.or(unseen).or(completeness.problems.first()).cloned();
         reason.unwrap_or_else(|| {
-            let tier = self.report.tier.name();
+            let tier = self.report.origin.tier.name();
             format!("it cannot be observed in tier {tier} (zc doctor says why)")
         })
     }

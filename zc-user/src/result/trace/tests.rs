@@ -218,7 +218,7 @@ fn at_the_boundary_a_received_byte_was_copied_and_nothing_else_is_known() {
     let send = call(Sysno::sendto, Kind::Memory, Kind::Tcp);
     let cells = vec![(receive, tally(1, 64)), seen, (send, tally(1, 64))];
     let report = derive(cells, &boundary(), &Loss::default());
-    assert_eq!(report.tier, Tier::Boundary);
+    assert_eq!(report.origin.tier, Tier::Boundary);
     let copied = report.flows.iter().find(|flow| flow.source == "TCP").unwrap().copied;
     assert_eq!(
         (copied.kernel_to_user, copied.user_to_kernel, copied.kernel_to_kernel),

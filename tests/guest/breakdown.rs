@@ -128,6 +128,7 @@ fn flows_know_both_ends_of_a_call_and_their_copies() {
     fs::write(&path, vec![1; 50_000]).unwrap();
     let file = File::open(&path).unwrap();
     let mut zero = File::open("/dev/zero").unwrap();
+    let mut null = File::options().write(true).open("/dev/null").unwrap();
     let (mut near, mut far) = connection();
     let (mut left, mut right) = UnixStream::pair().unwrap();
     let (reader, writer) = pipe().unwrap();
@@ -147,6 +148,8 @@ fn flows_know_both_ends_of_a_call_and_their_copies() {
         datagrams.send_to(&buffer[..700], address).unwrap();
         datagrams.recv(&mut buffer).unwrap();
         zero.read_exact(&mut buffer[..300]).unwrap();
+        null.write_all(&buffer[..200]).unwrap();
+        assert_eq!(sendfile(&null, &file, Some(&mut 0), 4_000).unwrap(), 4_000);
     });
     assert!(report.complete, "{:?}", report.completeness.problems);
     for (call, source, sink, bytes, copies) in [
@@ -161,6 +164,8 @@ fn flows_know_both_ends_of_a_call_and_their_copies() {
         ("sendto", "memory", "UDP", 700, 1),
         ("recvfrom", "UDP", "memory", 700, 1),
         ("read", "character device", "memory", 300, 0),
+        ("write", "memory", "character device", 200, 0),
+        ("sendfile", "regular file", "character device", 4_000, 0),
     ] {
         assert_eq!(counted(&report, call, source, sink), (bytes, copies * bytes), "{call}");
     }

@@ -4,6 +4,7 @@ use std::{fs, process::Output};
 
 use crate::{
     audit::{AUDIT, AUDIT_WITHOUT_A_SITE},
+    needs::{self, needs},
     stacks::STACKS,
     support::{SMALL_LAB, scratch, shared, status, stdout, zc},
     tracing::unskipped_text,
@@ -81,6 +82,17 @@ fn the_readme_shows_a_real_trace_and_a_real_check() {
         of_big(&["check", "--expect", "copies_per_byte <= 0.5", "--", "cp", "big", "copy"]);
     assert_eq!(status(&output), 1);
     every_line_is_real("<!-- zc check -->", &stdout(&output));
+}
+
+/// The ways are those of one kernel.
+#[test]
+fn the_readme_shows_real_ways_through_the_kernel() {
+    needs!(needs::release("6.12."));
+    let output = unskipped_text(|| {
+        zc().args(["lab", "read-send", "--stacks", "--size", "1M"]).output().unwrap()
+    });
+    assert_eq!(status(&output), 0);
+    every_line_is_real("<!-- zc lab --stacks -->", &stdout(&output));
 }
 
 #[test]

@@ -36,6 +36,17 @@ pub(crate) fn site(site: Site) -> Need {
     }
 }
 
+/// A kernel whose release begins so.
+pub(crate) fn release(prefix: &str) -> Need {
+    let name = rustix::system::uname();
+    let release = name.release().to_string_lossy();
+    if release.starts_with(prefix) {
+        Ok(())
+    } else {
+        Err(format!("the documents show {prefix}*, and this is {release}"))
+    }
+}
+
 /// A kernel that was started with `argument`.
 pub(crate) fn boot_argument(argument: &str) -> Need {
     const LINE: &str = "/proc/cmdline";

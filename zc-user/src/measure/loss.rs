@@ -90,7 +90,7 @@ impl Loss {
         }
         if self.unlisted_counts > 0 {
             reasons.push(format!(
-                "{} counts or threads are missing by thread, which the sums of all have: the table is full",
+                "{} counts or threads are missing by thread, which the sums of all have: the table is full (--max-threads gives it more room)",
                 self.unlisted_counts
             ));
         }

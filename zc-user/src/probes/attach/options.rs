@@ -79,7 +79,8 @@ pub struct Breakdown {
 }
 
 impl Breakdown {
-    /// Counts for each thread: most have a dozen, few a hundred, and they share the room.
+    /// Counts for each thread, which share the room: one that waits has a few, a program such as dd that
+    /// starts, copies and ends has 34.
     pub const CELLS_A_THREAD: u32 = 16;
 
     /// For so many threads.

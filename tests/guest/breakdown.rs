@@ -24,7 +24,7 @@ use zc_common::Group;
 
 use crate::{
     needs::{self, needs},
-    support::{nothing_left_behind, scratch},
+    support::{nothing_left_behind, scratch, wait_for},
 };
 
 const OWN: Group = Group::FIRST;
@@ -233,6 +233,8 @@ fn threads_are_told_apart_and_their_sums_are_the_process() {
     let path = folder.path().join("file");
     fs::write(&path, vec![1; 10_000]).unwrap();
     let file = File::open(&path).unwrap();
+    let threads = || fs::read_dir("/proc/self/task").unwrap().count();
+    let before = threads();
     let report = count(&with_room(), || {
         thread::scope(|scope| {
             for n in 1..=THREADS {
@@ -248,6 +250,8 @@ fn threads_are_told_apart_and_their_sums_are_the_process() {
                     .unwrap();
             }
         });
+        // A thread exits after it is waited for: what it does then is not the next run's.
+        wait_for("end of the readers", || (threads() == before).then_some(()));
     });
     let process = &report.processes[0];
     for n in 1..=THREADS {

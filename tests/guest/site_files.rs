@@ -203,12 +203,7 @@ fn what_goes_to_dev_null_is_not_copied() {
         });
         counted.expect(&[(Site::NullWriteIter, User, BYTES)]);
         let filled = if counter.read_fills_pipe() { BYTES } else { 0 };
-        let counted = counter.count(|| {
-            let (mut offset, mut left) = (0, N);
-            while left > 0 {
-                left -= sendfile(&null, &file, Some(&mut offset), left).unwrap();
-            }
-        });
+        let counted = counter.count(|| send_all(&file, &null, BYTES));
         counted.expect(&[
             (Site::FilemapSpliceRead, NoIter, BYTES),
             (Site::FilemapRead, Pipe, filled),
@@ -227,6 +222,14 @@ fn bytes_that_no_site_sees_leave_the_coverage_incomplete() {
         counted.expect_sites(&[]);
         assert_eq!(counted.coverage(), [BYTES, 0]);
     });
+}
+
+/// Sends so many bytes from the beginning of `file`.
+fn send_all(file: &File, target: &File, bytes: u64) {
+    let (mut offset, mut left) = (0, usize::try_from(bytes).unwrap());
+    while left > 0 {
+        left -= sendfile(target, file, Some(&mut offset), left).unwrap();
+    }
 }
 
 /// From file to file the kernel copies once: the pages go into a pipe by reference, and the
@@ -248,12 +251,7 @@ fn from_file_to_file(copy: impl Fn(&File, &File, u64)) {
 
 #[test]
 fn sendfile_from_file_to_file() {
-    from_file_to_file(|file, target, bytes| {
-        let (mut offset, mut left) = (0, usize::try_from(bytes).unwrap());
-        while left > 0 {
-            left -= sendfile(target, file, Some(&mut offset), left).unwrap();
-        }
-    });
+    from_file_to_file(send_all);
 }
 
 #[test]

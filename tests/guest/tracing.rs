@@ -36,27 +36,30 @@ impl Traced {
     }
 }
 
-/// What `trace` gives when the kernel skips no program in it; see [`crate::counting`].
-pub(crate) fn unskipped(mut trace: impl FnMut() -> Traced) -> Traced {
+/// What `run` gives when the kernel skips no program in it; see [`crate::counting`].
+fn until_unskipped<T>(mut run: impl FnMut() -> T, skipped: impl Fn(&T) -> bool) -> T {
     for _ in 0..TRIES {
-        let traced = trace();
-        if !traced.report.skipped() {
-            return traced;
+        let result = run();
+        if !skipped(&result) {
+            return result;
         }
     }
     panic!("a program was skipped in each of {TRIES} tries");
 }
 
+/// The first of the traces in which the kernel skips no program.
+pub(crate) fn unskipped(trace: impl FnMut() -> Traced) -> Traced {
+    until_unskipped(trace, |traced| traced.report.skipped())
+}
+
 /// What a run of zc prints as text; if the kernel skipped a program in it, of one made later.
 pub(crate) fn unskipped_text(mut run: impl FnMut() -> Output) -> Output {
-    for _ in 0..TRIES {
+    let run = || {
         let output = run();
         nothing_left_behind();
-        if !stdout(&output).contains("lost to nested probes") {
-            return output;
-        }
-    }
-    panic!("a program was skipped in each of {TRIES} tries");
+        output
+    };
+    until_unskipped(run, |output| stdout(output).contains("lost to nested probes"))
 }
 
 /// `zc trace` with `arguments`, not yet started.

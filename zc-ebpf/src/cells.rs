@@ -8,7 +8,7 @@ use zc_common::{Cell, Event, Group, Site, Tally, TaskId, Thread};
 
 use crate::{
     call,
-    counters::{self, add_tally, count_loss},
+    counters::{self, add_tally, count_loss, make_tally},
     layout::{Class, layout},
     memory::current_tid,
     owner::Owner,
@@ -22,9 +22,6 @@ static CELLS: HashMap<Cell, Tally> = HashMap::with_max_entries(1, 0);
 /// Who the threads are. User space sets the size.
 #[map]
 static THREADS: HashMap<TaskId, Thread> = HashMap::with_max_entries(1, 0);
-
-/// A count before its first. A static, because zeros on the stack become a call of `memset`, a loop.
-static NOTHING: Tally = Tally { calls: 0, bytes: 0 };
 
 /// Whether there is a breakdown. Known before the programs are verified, so that they have none of
 /// the code below where there is not.
@@ -174,11 +171,7 @@ fn count(group: Group, cell: &Cell, bytes: u64) {
             remember(group, thread.leader, &thread);
         }
     }
-    // By reference: by value it would be made on the stack.
-    let nothing: &Tally = &NOTHING;
-    // Another CPU may have been faster.
-    let _there = CELLS.insert(cell, nothing, u64::from(BPF_NOEXIST));
-    match CELLS.get_ptr_mut(cell) {
+    match make_tally(&CELLS, cell) {
         Some(tally) => add_tally(tally, bytes),
         None => count_loss(group, Event::Unlisted),
     }

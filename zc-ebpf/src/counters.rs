@@ -2,7 +2,11 @@
 
 use core::intrinsics::{AtomicOrdering, atomic_xadd};
 
-use aya_ebpf::{macros::map, maps::PerCpuArray};
+use aya_ebpf::{
+    bindings::BPF_NOEXIST,
+    macros::map,
+    maps::{HashMap, PerCpuArray},
+};
 use zc_common::{Counters, Event, GROUP_COUNT, Group, Interrupt, Mode, SYSCALL_SLOTS, Site, Tally};
 
 use crate::{cells, layout::Class, owner::Owner};
@@ -30,6 +34,19 @@ pub(crate) fn add_tally(tally: *mut Tally, bytes: u64) {
     add(unsafe { &raw mut (*tally).calls }, 1);
     // SAFETY: the same.
     add(unsafe { &raw mut (*tally).bytes }, bytes);
+}
+
+/// A tally before its first pass. A static, because zeros on the stack become a call of `memset`, a loop.
+static NOTHING: Tally = Tally { calls: 0, bytes: 0 };
+
+/// Makes a tally in a table that has none for `key`; `None` when there is no room for it.
+#[inline(always)]
+pub(crate) fn make_tally<K>(table: &HashMap<K, Tally>, key: &K) -> Option<*mut Tally> {
+    // By reference: by value it would be made on the stack.
+    let nothing: &Tally = &NOTHING;
+    // Another CPU may have been faster.
+    let _there = table.insert(key, nothing, u64::from(BPF_NOEXIST));
+    table.get_ptr_mut(key)
 }
 
 /// Counts one return of a system call that moved `bytes`.

@@ -13,7 +13,7 @@ use zc_common::{Group, PROBE_FRAMES, STACK_LOSS_SLOTS, Site, StackKey, StackLoss
 
 use crate::{
     cells::{Whose, count_site},
-    counters::add_tally,
+    counters::{add_tally, make_tally},
     layout::{Class, layout},
     memory::apart,
 };
@@ -115,14 +115,9 @@ fn count_with_stack(ctx: *mut c_void, packed: u64, task: TaskId, site: Site, byt
 /// Adds to the tally of `key`; `None` when there is no room for it.
 #[inline(always)]
 fn tally(key: &StackKey, bytes: u64) -> Option<()> {
-    /// include/uapi/linux/bpf.h: only where there is none. Another CPU may have been first.
-    const BPF_NOEXIST: u64 = 1;
     let tally = match STACK_BYTES.get_ptr_mut(key) {
         Some(tally) => tally,
-        None => {
-            let _first = STACK_BYTES.insert(key, Tally { calls: 0, bytes: 0 }, BPF_NOEXIST);
-            STACK_BYTES.get_ptr_mut(key)?
-        }
+        None => make_tally(&STACK_BYTES, key)?,
     };
     add_tally(tally, bytes);
     Some(())

@@ -118,7 +118,7 @@ impl Probes {
         }
         tracepoints::attach(&mut ebpf, btf, options)?;
         let mut sites = attach_sites(&mut ebpf, btf, &resolved, options);
-        let bare = !sites.iter().any(|status| matches!(status, Status::Attached { .. }));
+        let bare = !probes_functions(&sites);
         if bare {
             attach_instead(&mut ebpf, &mut sites);
         }

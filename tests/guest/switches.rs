@@ -131,8 +131,6 @@ fn every_interrupt_is_counted_once() {
 #[test]
 fn an_interrupt_is_a_mode_switch_only_where_it_hits_a_program() {
     let [spinning, _] = count(spin);
-    let (user, kernel) = hits(&spinning);
-    assert!(user > 20 && kernel < user / 4, "a loop in user mode: {user} user, {kernel} kernel");
     let mut buffer = vec![1; 16 << 20];
     let [filling, _] = count(|| {
         let start = Instant::now();
@@ -141,8 +139,14 @@ fn an_interrupt_is_a_mode_switch_only_where_it_hits_a_program() {
             rustix::rand::getrandom(&mut buffer, rustix::rand::GetRandomFlags::empty()).unwrap();
         }
     });
-    let (user, kernel) = hits(&filling);
-    assert!(kernel > 20 && user < kernel / 4, "a loop in the kernel: {user} user, {kernel} kernel");
+    let (spun, filled) = (hits(&spinning), hits(&filling));
+    // A guest that its host keeps waiting has the next interrupt due while it still handles one, in
+    // the kernel, however little the program calls it: how many do is the host's affair, and only
+    // the two loops beside each other say that the two modes are told apart.
+    let text = format!("(user, kernel): {spun:?} in user mode, {filled:?} in the kernel");
+    assert!(spun.0 > 20 && filled.1 > 20, "{text}");
+    let all = |(user, kernel): (u64, u64)| user + kernel;
+    assert!(spun.0 * all(filled) > 4 * filled.0 * all(spun), "{text}");
 }
 
 /// What a process of its own does in `work`: this one has another thread, the test runner's, which

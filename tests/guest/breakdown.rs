@@ -24,6 +24,7 @@ use zc_common::Group;
 
 use crate::{
     needs::{self, needs},
+    slices::LongSlices,
     support::{nothing_left_behind, scratch, wait_for},
 };
 
@@ -36,6 +37,7 @@ const TRIES: usize = 8;
 /// Counts what `work` does in this process.
 fn count(options: &Options<'_>, mut work: impl FnMut()) -> TraceReport {
     let mut skipped = Vec::new();
+    let _slices = LongSlices::set();
     for _ in 0..TRIES {
         let report = count_once(options, &mut work);
         if report.completeness.lost.recursion_misses.is_empty() {

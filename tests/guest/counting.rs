@@ -16,7 +16,7 @@ use zc::{
 };
 use zc_common::{Group, IterClass, Site};
 
-use crate::needs;
+use crate::{needs, slices::LongSlices};
 
 /// What passed a site: where, through what, how many bytes.
 pub(crate) type Passed = (Site, IterClass, u64);
@@ -91,6 +91,7 @@ impl Counter {
 
     /// What `work` counts when the kernel skips no program in it. Nobody is watched at its start.
     pub(crate) fn unskipped<T>(&mut self, mut work: impl FnMut(&mut Engine) -> T) -> T {
+        let _slices = LongSlices::set();
         for _ in 0..TRIES_OF_PROCESSES {
             let before = self.0.probes().recursion_misses().unwrap();
             let counted = work(self.engine());

@@ -31,6 +31,7 @@ mod site_kernel;
 mod site_local;
 mod site_sockets;
 mod skip;
+mod slices;
 mod stacks;
 mod stress;
 mod support;

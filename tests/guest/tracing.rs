@@ -10,7 +10,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use zc::probes::catalogue::SITES;
 
-use crate::support::{nothing_left_behind, status, stderr, stdout, zc};
+use crate::{
+    slices::LongSlices,
+    support::{nothing_left_behind, status, stderr, stdout, zc},
+};
 
 /// How often a trace is made again because the kernel skipped a program in it.
 const TRIES: usize = 8;
@@ -38,6 +41,7 @@ impl Traced {
 
 /// What `run` gives when the kernel skips no program in it; see [`crate::counting`].
 fn until_unskipped<T>(mut run: impl FnMut() -> T, skipped: impl Fn(&T) -> bool) -> T {
+    let _slices = LongSlices::set();
     for _ in 0..TRIES {
         let result = run();
         if !skipped(&result) {

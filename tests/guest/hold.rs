@@ -11,11 +11,13 @@ use serde_json::{Value, json};
 
 use crate::{
     following::stopped_shell,
+    slices::LongSlices,
     support::{nothing_left_behind, scratch, zc},
 };
 
 #[test]
 fn it_counts_a_process_and_its_children_until_stdin_ends() {
+    let _slices = LongSlices::set();
     let folder = scratch();
     let file = folder.path().join("file");
     fs::write(&file, vec![1; 100_000]).unwrap();

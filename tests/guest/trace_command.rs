@@ -1,12 +1,7 @@
 //! `zc trace -- COMMAND`: a program from its first instruction to its exit status.
 
 use std::{
-    collections::BTreeMap,
-    fs,
-    io::Write,
-    os::unix::fs::PermissionsExt,
-    path::Path,
-    process::{Output, Stdio},
+    collections::BTreeMap, fs, io::Write, os::unix::fs::PermissionsExt, path::Path, process::Stdio,
     sync::OnceLock,
 };
 
@@ -15,7 +10,7 @@ use serde_json::Value;
 use crate::{
     support::{nothing_left_behind, scratch, status, stderr, stdout},
     trace_processes::assert_refused,
-    tracing::{Report, Traced, flows, number, trace, unskipped},
+    tracing::{Report, Traced, flows, number, trace, unskipped, unskipped_text},
 };
 
 /// Reads, passes through a pipe, writes; copies by `sendfile`; says who and where it is.
@@ -166,10 +161,8 @@ fn trace_shows_a_killed_command_in_plain_text() {
         path.display()
     );
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
-    let mut command =
-        trace(&["--exit-status", "--user", "nobody", "--top", "1", "--", "sh", "-c", &script]);
-    let output: Output = command.output().unwrap();
-    nothing_left_behind();
+    let arguments = ["--exit-status", "--user", "nobody", "--top", "1", "--", "sh", "-c", &script];
+    let output = unskipped_text(|| trace(&arguments).output().unwrap());
     assert_eq!(status(&output), 128 + 9);
     assert_eq!(stderr(&output), "65534\n");
     let text = stdout(&output);

@@ -5,6 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 use rustix::process::{Signal, kill_process};
 
 use crate::{
+    slices::LongSlices,
     support::{nothing_left_behind, scratch, status, stderr, stdout, wait_for},
     tracing::{Report, flows, trace},
     user::{Privilege, as_user},
@@ -49,6 +50,7 @@ fn trace_needs_two_capabilities_which_its_command_does_not_get() {
     assert_eq!(stdout(&refused), "", "nothing of the command has run");
     assert!(!folder.path().join("out").exists() && !report.exists());
 
+    let _slices = LongSlices::set();
     let output = traced(Privilege::Tracing);
     let said = stdout(&output);
     let lines: Vec<_> = said.lines().collect();

@@ -40,7 +40,7 @@ impl Traced {
 }
 
 /// What `run` gives when the kernel skips no program in it; see [`crate::counting`].
-fn until_unskipped<T>(mut run: impl FnMut() -> T, skipped: impl Fn(&T) -> bool) -> T {
+pub(crate) fn until_unskipped<T>(mut run: impl FnMut() -> T, skipped: impl Fn(&T) -> bool) -> T {
     let _slices = LongSlices::set();
     for _ in 0..TRIES {
         let result = run();

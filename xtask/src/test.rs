@@ -3,6 +3,7 @@
 mod boots;
 mod guests;
 mod here;
+mod programs;
 
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
@@ -11,7 +12,8 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 
 use self::boots::{ALL, Choice};
-use self::guests::{Prepared, Programs};
+use self::guests::Prepared;
+use self::programs::Programs;
 use crate::libtest::{self, Report, Skip};
 use crate::progress::{self, Step};
 use crate::setup::{self, Part};
@@ -45,10 +47,10 @@ pub(crate) fn command(args: &TestArgs) -> Result<u8> {
     })?;
     stages.run("format and lints", check::command)?;
     let mut runs = vec![stages.run("unit tests", || unit_tests(&args.runner))?];
-    let here = stages.run("building zc and its tests for this machine", here::Programs::build)?;
-    runs.push(stages.run("tests on this machine's own kernel", || here.run(&args.runner))?);
+    let programs = stages.run("building zc and its integration tests", Programs::build)?;
+    let here = || here::run(&programs, &args.runner);
+    runs.push(stages.run("tests on this machine's own kernel", here)?);
     if !args.no_guest {
-        let programs = stages.run("building zc and its integration tests", Programs::build)?;
         let guests: Vec<Prepared> = stages.run("preparing guests", || {
             let boots = args.kernels.iter().flat_map(|Choice(boots)| boots);
             boots::wanted(boots, &args.runner).into_iter().map(Prepared::new).collect()

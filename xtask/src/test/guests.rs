@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use zc_guest::RunSpec;
 
 use super::boots::{Boot, Suite};
+use super::programs::Programs;
 use super::{TestRun, show};
-use crate::build::{self, Executable};
 use crate::libtest;
 use crate::progress::Step;
 use crate::vm::payload::Transfer;
@@ -36,33 +36,6 @@ const TESTS_PATH: &str = "/bin/zc-tests";
 
 /// Where random tests find the seed that makes them repeat themselves; `proptest`'s name for it.
 const SEED: &str = "PROPTEST_RNG_SEED";
-
-/// The programs that run in the guests.
-pub(super) struct Programs {
-    zc: PathBuf,
-    tests: Vec<Executable>,
-}
-
-impl Programs {
-    /// Builds them.
-    pub(super) fn build() -> Result<Self> {
-        let zc = build::guest_program("zc", "zc")?;
-        let mut command = build::cargo()?;
-        command.args(["test", "--package", "zc-tests", "--no-run", "--release"]);
-        let step = Step::new("building the integration tests");
-        let tests = build::executables(build::static_for_guest(&mut command), &step)?;
-        Ok(Self { zc, tests })
-    }
-
-    fn tests(&self, suite: Suite) -> Result<&Path> {
-        let name = suite.program();
-        let is_it = |test: &&Executable| {
-            test.target.name == name && test.target.kind.iter().any(|kind| kind == "test")
-        };
-        let found = self.tests.iter().find(is_it);
-        Ok(&found.with_context(|| format!("cargo built no test program {name}"))?.executable)
-    }
-}
 
 /// A guest that is ready to start.
 pub(super) struct Prepared {
@@ -144,7 +117,10 @@ fn run_tests(prepared: &Prepared, programs: &Programs, runner: &[OsString]) -> R
     let spec = RunSpec { argv, env: setting, ..RunSpec::default() };
     let run = Run {
         spec,
-        add: vec![to(&programs.zc, ZC_PATH), to(programs.tests(prepared.suite)?, TESTS_PATH)],
+        add: vec![
+            to(programs.zc(), ZC_PATH),
+            to(programs.tests(prepared.suite.program())?, TESTS_PATH),
+        ],
         memory_mib: MEMORY_MIB,
         nics: Some(NICS.to_owned()),
         append: prepared.arguments.clone(),

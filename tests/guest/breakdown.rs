@@ -24,8 +24,8 @@ use zc_common::Group;
 
 use crate::{
     needs::{self, needs},
-    slices::LongSlices,
     support::{nothing_left_behind, scratch, wait_for},
+    unskipped::until_unskipped,
 };
 
 const OWN: Group = Group::FIRST;
@@ -36,16 +36,14 @@ const TRIES: usize = 8;
 
 /// Counts what `work` does in this process.
 fn count(options: &Options<'_>, mut work: impl FnMut()) -> TraceReport {
-    let mut skipped = Vec::new();
-    let _slices = LongSlices::set();
-    for _ in 0..TRIES {
-        let report = count_once(options, &mut work);
-        if report.completeness.lost.recursion_misses.is_empty() {
-            return report;
-        }
-        skipped.push(report.completeness.lost.recursion_misses);
-    }
-    panic!("programs were skipped in each of {TRIES} tries: {skipped:?}");
+    until_unskipped(
+        TRIES,
+        || count_once(options, &mut work),
+        |report| {
+            let misses = &report.completeness.lost.recursion_misses;
+            (!misses.is_empty()).then(|| format!("{misses:?}"))
+        },
+    )
 }
 
 fn count_once(options: &Options<'_>, work: &mut impl FnMut()) -> TraceReport {

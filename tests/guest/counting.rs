@@ -16,7 +16,7 @@ use zc::{
 };
 use zc_common::{Group, IterClass, Site};
 
-use crate::{needs, slices::LongSlices};
+use crate::{needs, unskipped::until_unskipped};
 
 /// What passed a site: where, through what, how many bytes.
 pub(crate) type Passed = (Site, IterClass, u64);
@@ -91,15 +91,13 @@ impl Counter {
 
     /// What `work` counts when the kernel skips no program in it. Nobody is watched at its start.
     pub(crate) fn unskipped<T>(&mut self, mut work: impl FnMut(&mut Engine) -> T) -> T {
-        let _slices = LongSlices::set();
-        for _ in 0..TRIES_OF_PROCESSES {
+        let run = || {
             let before = self.0.probes().recursion_misses().unwrap();
             let counted = work(self.engine());
-            if self.0.probes().recursion_misses().unwrap().since(&before).is_empty() {
-                return counted;
-            }
-        }
-        panic!("a program was skipped in each of {TRIES_OF_PROCESSES} tries");
+            let missed = self.0.probes().recursion_misses().unwrap().since(&before);
+            (counted, (!missed.is_empty()).then(|| format!("{missed:?}")))
+        };
+        until_unskipped(TRIES_OF_PROCESSES, run, |(_, skipped)| skipped.clone()).0
     }
 
     fn watch_this_process(&mut self, group: Group) {

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::{
     following::stopped_shell,
-    slices::LongSlices,
     support::{nothing_left_behind, scratch, zc},
+    unskipped::LongSlices,
 };
 
 #[test]

@@ -6,7 +6,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
     support::{nothing_left_behind, processes, scratch, stderr, wait_for},
-    tracing::{Report, Traced, Tracer, flows, number, unskipped, until_unskipped},
+    tracing::{Report, TRIES, Traced, Tracer, flows, number, unskipped},
+    unskipped::until_unskipped,
 };
 
 /// Runs a script in a PID namespace of its own, with its own /proc; `$0` is `argument`.
@@ -74,8 +75,9 @@ fn trace_inside() -> [(Report, u64); 2] {
 
 #[test]
 fn trace_inside_a_namespace_takes_and_gives_the_ids_of_that_one() {
-    let [there, command] =
-        until_unskipped(trace_inside, |both| both.iter().any(|(report, _)| report.skipped()));
+    let [there, command] = until_unskipped(TRIES, trace_inside, |both| {
+        both.iter().find_map(|(report, _)| report.skips())
+    });
     for (report, pid) in [&there, &command] {
         assert_eq!(report.0["complete"], true, "{}", report.problems());
         let process = report.process("sh");

@@ -5,9 +5,9 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 use rustix::process::{Signal, kill_process};
 
 use crate::{
-    slices::LongSlices,
     support::{nothing_left_behind, scratch, status, stderr, stdout, wait_for},
     tracing::{Report, flows, trace},
+    unskipped::LongSlices,
     user::{Privilege, as_user},
 };
 

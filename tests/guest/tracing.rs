@@ -11,12 +11,12 @@ use serde_json::Value;
 use zc::probes::catalogue::SITES;
 
 use crate::{
-    slices::LongSlices,
     support::{nothing_left_behind, status, stderr, stdout, zc},
+    unskipped::until_unskipped,
 };
 
 /// How often a trace is made again because the kernel skipped a program in it.
-const TRIES: usize = 8;
+pub(crate) const TRIES: usize = 8;
 
 /// A run of `zc trace --json`, or of one that writes its report to a file.
 pub(crate) struct Traced {
@@ -39,21 +39,9 @@ impl Traced {
     }
 }
 
-/// What `run` gives when the kernel skips no program in it; see [`crate::counting`].
-pub(crate) fn until_unskipped<T>(mut run: impl FnMut() -> T, skipped: impl Fn(&T) -> bool) -> T {
-    let _slices = LongSlices::set();
-    for _ in 0..TRIES {
-        let result = run();
-        if !skipped(&result) {
-            return result;
-        }
-    }
-    panic!("a program was skipped in each of {TRIES} tries");
-}
-
-/// The first of the traces in which the kernel skips no program.
+/// The first of the traces in which the kernel skips no program; see [`crate::counting`].
 pub(crate) fn unskipped(trace: impl FnMut() -> Traced) -> Traced {
-    until_unskipped(trace, |traced| traced.report.skipped())
+    until_unskipped(TRIES, trace, |traced| traced.report.skips())
 }
 
 /// What a run of zc prints as text; if the kernel skipped a program in it, of one made later.
@@ -63,7 +51,9 @@ pub(crate) fn unskipped_text(mut run: impl FnMut() -> Output) -> Output {
         nothing_left_behind();
         output
     };
-    until_unskipped(run, |output| stdout(output).contains("lost to nested probes"))
+    until_unskipped(TRIES, run, |output| {
+        Some(stdout(output)).filter(|text| text.contains("lost to nested probes"))
+    })
 }
 
 /// `zc trace` with `arguments`, not yet started.
@@ -133,6 +123,11 @@ impl Report {
     pub(crate) fn skipped(&self) -> bool {
         let misses = &self.0["completeness"]["lost"]["recursion_misses"];
         !misses.as_object().expect("it is always there").is_empty()
+    }
+
+    /// What it skipped, if anything.
+    pub(crate) fn skips(&self) -> Option<String> {
+        self.skipped().then(|| self.problems().to_string())
     }
 
     pub(crate) fn problems(&self) -> &Value {

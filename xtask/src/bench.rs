@@ -62,7 +62,7 @@ pub(crate) fn command(args: &BenchArgs) -> Result<u8> {
     setup::ensure(&[Part::Linking, Part::Bpf, Part::Guests])?;
     // Before it is built: the checkout may change while it is measured.
     let commit = commit();
-    let zc = build::guest_program("zc", "zc")?;
+    let zc = build::static_program("zc", "zc")?;
     let bench = build_bench()?;
     let guest = Guest::prepare_with(&args.kernel, &packages::BENCH)?.counted();
     progress::note(&guest.describe());
@@ -85,7 +85,7 @@ fn build_bench() -> Result<PathBuf> {
     let mut command = build::cargo()?;
     command.args(["build", "--release", "--package", "zc-tests", "--bench", "cost"]);
     let step = Step::new("building the benchmark for the guest");
-    let mut found = build::executables(build::static_for_guest(&mut command), &step)?;
+    let mut found = build::executables(build::as_static(&mut command), &step)?;
     found.retain(|program| program.target.kind.iter().any(|kind| kind == "bench"));
     build::one(found, "the benchmark")
 }

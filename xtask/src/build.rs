@@ -37,18 +37,18 @@ pub(crate) fn target_dir() -> Result<PathBuf> {
     }
 }
 
-/// Builds one static program for the guest and returns its path.
-pub(crate) fn guest_program(package: &str, program: &str) -> Result<PathBuf> {
+/// Builds one static program, which runs in guests as it does here, and returns its path.
+pub(crate) fn static_program(package: &str, program: &str) -> Result<PathBuf> {
     let mut command = cargo()?;
     command.args(["build", "--release", "--package", package, "--bin", program]);
-    let step = Step::new(format!("building {program} for the guest"));
-    let mut programs = executables(static_for_guest(&mut command), &step)?;
+    let step = Step::new(format!("building {program}"));
+    let mut programs = executables(as_static(&mut command), &step)?;
     programs.retain(|found| found.target.name == program);
     one(programs, program)
 }
 
-/// Adds what makes a cargo command build static programs for the guest.
-pub(crate) fn static_for_guest(command: &mut Command) -> &mut Command {
+/// Adds what makes a cargo command build static programs.
+pub(crate) fn as_static(command: &mut Command) -> &mut Command {
     command
         .args(["--target", GUEST_TARGET, "--message-format=json-render-diagnostics"])
         // This variable wins over every other source of flags.

@@ -49,7 +49,7 @@ pub(crate) fn command(args: LabArgs) -> Result<u8> {
         }
     };
     setup::ensure(&[Part::Linking, Part::Bpf])?;
-    let zc = build::guest_program("zc", "zc")?;
+    let zc = build::static_program("zc", "zc")?;
     if options.kernel.is_none() {
         match obstacle_here(&zc)? {
             None => return run_here(&zc, &options.lab),

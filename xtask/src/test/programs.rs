@@ -16,11 +16,11 @@ pub(super) struct Programs {
 impl Programs {
     /// Builds them.
     pub(super) fn build() -> Result<Self> {
-        let zc = build::guest_program("zc", "zc")?;
+        let zc = build::static_program("zc", "zc")?;
         let mut command = build::cargo()?;
         command.args(["test", "--package", "zc-tests", "--no-run", "--release"]);
         let step = Step::new("building the integration tests");
-        let tests = build::executables(build::static_for_guest(&mut command), &step)?;
+        let tests = build::executables(build::as_static(&mut command), &step)?;
         Ok(Self { zc, tests })
     }
 

@@ -104,7 +104,7 @@ impl Guest {
     }
 
     fn assemble(cache: &Cache, kernel: Kernel, packages: Option<PackageTree>) -> Result<Self> {
-        let init = build::guest_program("zc-guest", "zc-init")?;
+        let init = build::static_program("zc-guest", "zc-init")?;
         let busybox = unpack::busybox(cache)?;
         let root = rootfs::image(cache, &kernel, &init, &busybox, packages.as_ref())?;
         let qemu = process::find_program("qemu-system-x86_64")
@@ -197,7 +197,7 @@ pub(crate) fn command(args: &VmArgs) -> Result<u8> {
     let mut add = args.add.clone();
     if !args.no_zc {
         setup::ensure(&[Part::Bpf])?;
-        add.push(Transfer { host: build::guest_program("zc", "zc")?, guest: ZC_PATH.into() });
+        add.push(Transfer { host: build::static_program("zc", "zc")?, guest: ZC_PATH.into() });
     }
     let guest = match args.packages {
         Some(packages) => Guest::prepare_with(&args.kernel, packages)?,

@@ -1,4 +1,5 @@
-//! A scheduler that lets a task go on for longer.
+//! Runs in which the kernel skips no program, and a scheduler under which it seldom does: one that
+//! lets a task go on for longer.
 
 use std::fs;
 
@@ -33,4 +34,22 @@ impl Drop for LongSlices {
             fs::write(SLICE, usual).expect("it could be set before");
         }
     }
+}
+
+/// The first of `tries` runs in which the kernel skips no program; `skips` says which it skipped.
+pub(crate) fn until_unskipped<T>(
+    tries: usize,
+    mut run: impl FnMut() -> T,
+    skips: impl Fn(&T) -> Option<String>,
+) -> T {
+    let _slices = LongSlices::set();
+    let mut skipped = None;
+    for _ in 0..tries {
+        let result = run();
+        skipped = skips(&result);
+        if skipped.is_none() {
+            return result;
+        }
+    }
+    panic!("programs were skipped in each of {tries} tries, in the last: {skipped:?}");
 }

@@ -8,6 +8,9 @@ use std::{
     os::unix::{ffi::OsStrExt, fs::symlink, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -273,4 +276,22 @@ fn trace_of_more_threads_than_it_has_room_for_knows_what_it_does_not_know() {
     }
     let listed = report["processes"].as_array().unwrap().len() as u64;
     assert!((2..PROGRAMS).contains(&listed), "{listed}");
+}
+
+#[test]
+fn trace_by_name_has_the_new_name_of_whom_something_interrupts_as_it_takes_it() {
+    const CHILDREN: usize = 400;
+    let (_until_dropped, dropped) = mpsc::channel::<()>();
+    // A timer interrupt and two context switches as often as can be.
+    thread::spawn(move || {
+        while dropped.recv_timeout(Duration::from_micros(1)) == Err(RecvTimeoutError::Timeout) {}
+    });
+    let tracer = Tracer::start(&["--json", "--comm", "wanted"].map(OsStr::new));
+    let child = "sh -c 'printf wanted > /proc/$$/comm'";
+    let script = format!("for n in $(seq {CHILDREN}); do {child}; done");
+    assert!(Command::new("sh").args(["-c", &script]).status().unwrap().success());
+    let report = Traced::of(tracer.interrupt()).report;
+    let names = report.names();
+    let wrong: Vec<_> = names.iter().filter(|name| **name != "wanted").collect();
+    assert_eq!((names.len(), wrong), (CHILDREN, vec![]));
 }

@@ -99,12 +99,21 @@ pub(crate) fn event_of(group: Group, task: TaskId, event: usize, value: u64) {
     }
 }
 
-/// A thread takes the name at an address.
+/// A thread takes the name at an address; `counted` is the group of the task on the CPU from now on.
 #[inline(always)]
-pub(crate) fn renamed(task: TaskId, name: *const u8) {
-    if wanted()
-        && let Some(thread) = THREADS.get_ptr_mut(task)
+pub(crate) fn renamed(counted: Option<Group>, task: TaskId, name: *const u8) {
+    if !wanted() {
+        return;
+    }
+    // The kernel tells before it writes the name (`__set_task_comm`, fs/exec.c). Something that
+    // interrupts the task in between may be the first that is counted for it, and would keep the name
+    // that it had.
+    if let Some(group) = counted
+        && task.tid() == current_tid()
     {
+        introduce(group, task);
+    }
+    if let Some(thread) = THREADS.get_ptr_mut(task) {
         // SAFETY: the place of a field of a map value, which is never removed.
         task::read_name(unsafe { &raw mut (*thread).comm }, name);
     }
@@ -162,18 +171,27 @@ fn count(group: Group, cell: &Cell, bytes: u64) {
         add_tally(tally, bytes);
         return;
     }
-    if cell.task.tid() == current_tid() && !known(cell.task) {
-        let mut thread = task::describe();
-        remember(group, cell.task, &thread);
-        // A process is called like its leading thread, which may do nothing itself.
-        if thread.leader != cell.task && !known(thread.leader) {
-            task::describe_leader(&mut thread);
-            remember(group, thread.leader, &thread);
-        }
+    if cell.task.tid() == current_tid() {
+        introduce(group, cell.task);
     }
     match make_tally(&CELLS, cell) {
         Some(tally) => add_tally(tally, bytes),
         None => count_loss(group, Event::Unlisted),
+    }
+}
+
+/// Remembers who `task` is, which is the task on the CPU.
+#[inline(always)]
+fn introduce(group: Group, task: TaskId) {
+    if known(task) {
+        return;
+    }
+    let mut thread = task::describe();
+    remember(group, task, &thread);
+    // A process is called like its leading thread, which may do nothing itself.
+    if thread.leader != task && !known(thread.leader) {
+        task::describe_leader(&mut thread);
+        remember(group, thread.leader, &thread);
     }
 }
 

@@ -159,16 +159,15 @@ fn task_rename(ctx: RawTracePointContext) -> Option<()> {
     let tgid = tgid_of(task)?;
     let tid: u32 = peek(task.wrapping_add(layout!(task_pid) as usize))?;
     let start = peek(task.wrapping_add(layout!(task_start_time) as usize))?;
-    cells::renamed(TaskId::new(tid, start), name);
     // A process is traced by the name of its leading thread.
-    if layout!(comm[0]) == 0 || tid != tgid {
-        return None;
+    if layout!(comm[0]) != 0 && tid == tgid {
+        if is_wanted(name) {
+            group_byte(tgid).set(Group::FIRST.index());
+        } else if layout!(follow) == 0 {
+            group_byte(tgid).set(0);
+        }
     }
-    if is_wanted(name) {
-        group_byte(tgid).set(Group::FIRST.index());
-    } else if layout!(follow) == 0 {
-        group_byte(tgid).set(0);
-    }
+    cells::renamed(counted_group(), TaskId::new(tid, start), name);
     Some(())
 }
 

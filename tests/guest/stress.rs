@@ -46,10 +46,6 @@ const PROCESSES: usize = 4;
 const LEAST: u64 = 20;
 const LONGER: Duration = Duration::from_secs(120);
 
-/// Of a program's passes the kernel skips at most one in so many where tasks are preempted; where they
-/// are not, none.
-const LEAST_COUNTED: u64 = 5;
-
 /// Bytes of a pass of each kind. One size for each system call and each site: `filemap_read` sees
 /// 4133, `simple_copy_to_iter` 4096, and so on. What goes over TCP is a page, which the receiver
 /// gets in one piece because the sender's buffers are multiples of it.
@@ -223,7 +219,9 @@ fn reconcile(done: &Done, counted: &Counted, probes: &Probes) -> Vec<String> {
             _ => skipped..=skipped,
         };
         assert!(can_be_lost.contains(&lost), "{program}: {lost} lost, {can_be_lost:?} skipped");
-        let few = if needs::preemption().is_ok() { lost * LEAST_COUNTED < all } else { lost == 0 };
+        // How many tasks are preempted inside a program is the machine's affair: a host that keeps the
+        // guest waiting shortens what it does in a slice. But most of the passes prove the count.
+        let few = if needs::preemption().is_ok() { lost < all - lost } else { lost == 0 };
         assert!(few, "{program}: {lost} of {all} lost");
         #[expect(clippy::cast_precision_loss, reason = "a share for people")]
         let share = lost as f64 / all as f64 * 1e6;

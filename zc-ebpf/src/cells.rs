@@ -108,9 +108,7 @@ pub(crate) fn renamed(counted: Option<Group>, task: TaskId, name: *const u8) {
     // The kernel tells before it writes the name (`__set_task_comm`, fs/exec.c). Something that
     // interrupts the task in between may be the first that is counted for it, and would keep the name
     // that it had.
-    if let Some(group) = counted
-        && task.tid() == current_tid()
-    {
+    if let Some(group) = counted {
         introduce(group, task);
     }
     if let Some(thread) = THREADS.get_ptr_mut(task) {
@@ -171,19 +169,17 @@ fn count(group: Group, cell: &Cell, bytes: u64) {
         add_tally(tally, bytes);
         return;
     }
-    if cell.task.tid() == current_tid() {
-        introduce(group, cell.task);
-    }
+    introduce(group, cell.task);
     match make_tally(&CELLS, cell) {
         Some(tally) => add_tally(tally, bytes),
         None => count_loss(group, Event::Unlisted),
     }
 }
 
-/// Remembers who `task` is, which is the task on the CPU.
+/// Remembers who `task` is, if it is the task on the CPU; of another one nothing can be read.
 #[inline(always)]
 fn introduce(group: Group, task: TaskId) {
-    if known(task) {
+    if task.tid() != current_tid() || known(task) {
         return;
     }
     let mut thread = task::describe();

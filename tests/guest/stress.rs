@@ -46,6 +46,12 @@ const PROCESSES: usize = 4;
 const LEAST: u64 = 20;
 const LONGER: Duration = Duration::from_secs(120);
 
+/// Of a program's passes the kernel skips at most one in so many where tasks are preempted; where they
+/// are not, none. A host that keeps the guest waiting shortens what a task does in its slice, so that
+/// more are skipped: then the crew works again, up to [`TRIES`] times in all.
+const LEAST_COUNTED: u64 = 5;
+const TRIES: usize = 3;
+
 /// Bytes of a pass of each kind. One size for each system call and each site: `filemap_read` sees
 /// 4133, `simple_copy_to_iter` 4096, and so on. What goes over TCP is a page, which the receiver
 /// gets in one piece because the sender's buffers are multiples of it.
@@ -182,9 +188,10 @@ fn count(engine: &mut Engine, crew: &Crew, seconds: u64) -> Counted {
     Counted { sample, misses: after.since(&before), own_calls: 3 + polls }
 }
 
-/// Fails unless every count is that of `done`, less exactly what was skipped. What was, in lines.
-fn reconcile(done: &Done, counted: &Counted, probes: &Probes) -> Vec<String> {
-    let mut lines = Vec::new();
+/// Fails unless every count is that of `done`, less exactly what was skipped. What was, in lines, and
+/// whether it was more of a program than a machine that is not starved lets it be.
+fn reconcile(done: &Done, counted: &Counted, probes: &Probes) -> (Vec<String>, bool) {
+    let (mut lines, mut starved) = (Vec::new(), false);
     let Counted { sample, misses, own_calls } = counted;
     let missed = |program: &str| misses.get(program).copied().unwrap_or(0);
     let sites = counted_sites(sample, probes);
@@ -219,10 +226,11 @@ fn reconcile(done: &Done, counted: &Counted, probes: &Probes) -> Vec<String> {
             _ => skipped..=skipped,
         };
         assert!(can_be_lost.contains(&lost), "{program}: {lost} lost, {can_be_lost:?} skipped");
-        // How many tasks are preempted inside a program is the machine's affair: a host that keeps the
-        // guest waiting shortens what it does in a slice. But most of the passes prove the count.
-        let few = if needs::preemption().is_ok() { lost < all - lost } else { lost == 0 };
-        assert!(few, "{program}: {lost} of {all} lost");
+        if needs::preemption().is_ok() {
+            starved |= lost * LEAST_COUNTED >= all;
+        } else {
+            assert_eq!(lost, 0, "{program}: {lost} of {all} lost");
+        }
         #[expect(clippy::cast_precision_loss, reason = "a share for people")]
         let share = lost as f64 / all as f64 * 1e6;
         lines.push(format!("  {program}: {lost} of {all} lost, {share:.1} in a million"));
@@ -233,7 +241,7 @@ fn reconcile(done: &Done, counted: &Counted, probes: &Probes) -> Vec<String> {
     assert_eq!(tasks.execs + missed("process_exec"), done.tasks.execs);
     assert_eq!(tasks.exits + missed("process_exit"), done.tasks.exits);
     lines.push(format!("  {tasks:?}, {} faults in user mode", sample.faults_user));
-    lines
+    (lines, starved)
 }
 
 /// The program on the function whose newest name is `function`.
@@ -268,12 +276,12 @@ fn assert_covered(done: &Done, probes: &Probes) {
 #[test]
 fn eight_threads_and_four_processes_are_counted_exactly() {
     let seconds = if needs::full_preemption().is_ok() { 60 } else { 5 };
-    // A fork that was skipped leaves a child uncounted, and nobody knows what it did.
-    let followed = counting(|counter| (0..3).any(|_| stressed(counter.engine(), seconds)));
-    assert!(followed, "a fork was skipped three times");
+    let done = counting(|counter| (0..TRIES).any(|_| stressed(counter.engine(), seconds)));
+    assert!(done, "a fork, or too much of a program, was skipped in each of {TRIES} tries");
 }
 
-/// One such time; whether all that was forked was followed.
+/// One such time; whether all that was forked was followed and few programs were skipped. Exact it is
+/// in any case.
 fn stressed(engine: &mut Engine, seconds: u64) -> bool {
     let folder = scratch();
     let crew = Crew::muster(folder.path());
@@ -282,13 +290,14 @@ fn stressed(engine: &mut Engine, seconds: u64) -> bool {
     assert_eq!(crew.board.failed.load(SeqCst), 0);
     let done = Done::of(crew.board);
     drop(crew);
-    let probes = engine.probes();
-    let followed = !counted.misses.contains_key("process_fork");
-    if followed {
-        let lines = reconcile(&done, &counted, probes);
-        assert_covered(&done, probes);
-        let processors = available_parallelism().unwrap();
-        say(&format!("stress, {seconds} s, {processors} processors:\n{}", lines.join("\n")));
+    // A fork that was skipped leaves a child uncounted, and nobody knows what it did.
+    if counted.misses.contains_key("process_fork") {
+        return false;
     }
-    followed
+    let probes = engine.probes();
+    let (lines, starved) = reconcile(&done, &counted, probes);
+    assert_covered(&done, probes);
+    let processors = available_parallelism().unwrap();
+    say(&format!("stress, {seconds} s, {processors} processors:\n{}", lines.join("\n")));
+    !starved
 }

@@ -77,14 +77,14 @@ pub(crate) fn assert_exact(report: &Lab, bytes: u64, chunk: u64) {
         );
         let copies = sender_copies(name).map(|copies| Some(copies * bytes));
         assert_eq!(style.sender.copied.all(), copies, "{name}");
-        assert_eq!(style.receiver.copied.all(), [Some(0), Some(bytes), Some(0)], "{name}");
+        assert_eq!(style.receiver().copied.all(), [Some(0), Some(bytes), Some(0)], "{name}");
         assert_sites(name, &style.sender, bytes);
         assert_switches(&style.sender, sender_calls(name, chunks));
-        assert_switches(&style.receiver, chunks);
+        assert_switches(style.receiver(), chunks);
         let machine = style.machine.as_ref().expect("socket buffer copies are watched");
         assert_machine(machine, name, chunks);
-        assert_eq!((style.sender.aside, style.receiver.aside), (Some(0), Some(0)), "{name}");
-        for (side, ends) in [(&style.sender, sender_ends(name)), (&style.receiver, 1)] {
+        assert_eq!((style.sender.aside, style.receiver().aside), (Some(0), Some(0)), "{name}");
+        for (side, ends) in [(&style.sender, sender_ends(name)), (style.receiver(), 1)] {
             let coverage = side.coverage.as_ref().expect("it is known");
             assert_eq!(
                 (coverage.returned_bytes, coverage.explained_bytes, coverage.ratio),
@@ -174,7 +174,7 @@ fn a_cold_page_cache_changes_no_copy_but_is_read_from_the_disk() {
 fn assert_devices(report: &Lab, bytes: u64) {
     for style in &report.styles {
         let read = |side: &Side| side.block_io.as_ref().map(|io| io.read_bytes);
-        let both = [&style.sender, &style.receiver].map(read);
+        let both = [&style.sender, style.receiver()].map(read);
         assert_eq!(both, [Some(bytes), Some(0)], "{}", style.style);
         let network = [style.sender.network_bytes, style.devices.network_bytes];
         assert_eq!(network, [Some(0); 2], "{}", style.style);
@@ -199,7 +199,7 @@ fn ten_runs_give_the_same_counters() {
             .runs
             .iter()
             .map(|run| {
-                let sides = [&run.sender, &run.receiver];
+                let sides = [&run.sender, run.receiver()];
                 (
                     run.moved_bytes,
                     sides.map(|side| (side.copied.all(), side.syscalls, side.mode_switches)),
@@ -292,7 +292,7 @@ fn a_disabled_site_is_not_observed_never_zero() {
         assert_eq!(line.reason.as_deref(), Some("filemap_read is disabled"));
         // What does not pass that site is still exact.
         assert_eq!(sender.line("user_to_kernel").verdict, "verified");
-        assert_eq!(style.receiver.line("kernel_to_user").verdict, "verified");
+        assert_eq!(style.receiver().line("kernel_to_user").verdict, "verified");
     }
 }
 

@@ -33,6 +33,7 @@ mod site_sockets;
 mod skip;
 mod stacks;
 mod stress;
+mod styles;
 mod support;
 mod switches;
 mod theory;

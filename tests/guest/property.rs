@@ -21,7 +21,7 @@ use proptest::{
     test_runner::{Config, RngSeed, TestCaseError, TestRunner},
 };
 use zc::{
-    expect::{Cost, NOTHING, Side},
+    expect::{Cost, Side},
     measure::{Engine, Loss, Sample},
     probes::{
         attach::{Probes, sees},
@@ -172,13 +172,14 @@ fn derived(sample: &Sample, probes: &Probes) -> [Option<u64>; 3] {
         Sample { syscalls: [(window, sample.syscalls[&window])].into(), ..Sample::default() };
     let jobs: Vec<_> =
         SITES.iter().map(|row| row.job).filter(|job| sees(&probes.sites, *job).is_ok()).collect();
-    let cost = Cost {
-        user_to_kernel: NOTHING,
-        kernel_to_user: NOTHING,
-        kernel_to_kernel: NOTHING,
-        syscalls: NOTHING,
+    let sender = SideInput {
+        side: Side::Sender,
+        run: sample,
+        empty: &empty,
+        jobs: &jobs,
+        cost: Cost::NOTHING,
+        completed: 0,
     };
-    let side = |side| SideInput { side, run: sample, empty: &empty, jobs: &jobs, cost };
     let input = RunInput {
         style: "",
         bytes: 1,
@@ -190,7 +191,7 @@ fn derived(sample: &Sample, probes: &Probes) -> [Option<u64>; 3] {
         guesses: &[],
         machine: &Sample::default(),
     };
-    let copied = derive::run(&input, &side(Side::Sender), &side(Side::Receiver)).sender.copied;
+    let copied = derive::run(&input, &sender, None).sender.copied;
     Direction::ALL.map(|direction| copied.get(direction))
 }
 

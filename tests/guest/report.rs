@@ -1,9 +1,10 @@
 //! The JSON of `zc lab` as docs/lab-json.md documents it, written down a second time: an unknown,
 //! missing or renamed key fails to parse.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Deref};
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,7 +44,7 @@ pub(crate) struct Plan {
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "fields are there to be checked by parsing")]
 pub(crate) struct Completeness {
-    pub(crate) sites: Vec<BTreeMap<String, serde_json::Value>>,
+    pub(crate) sites: Vec<BTreeMap<String, Value>>,
     pub(crate) lost: Lost,
     pub(crate) discarded_runs: u64,
     pub(crate) calibration: String,
@@ -77,36 +78,74 @@ impl Lost {
     }
 }
 
+/// A style's keys and, where it could be measured, those of its worst run in the same object.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "fields are there to be checked by parsing")]
+#[serde(try_from = "Map<String, Value>")]
 pub(crate) struct Style {
     pub(crate) style: String,
-    pub(crate) how: String,
-    pub(crate) textbook_name: String,
-    pub(crate) textbook: String,
-    pub(crate) verdict: String,
-    pub(crate) moved_bytes: u64,
-    pub(crate) hash_ok: bool,
-    pub(crate) sender: Side,
-    pub(crate) receiver: Side,
-    pub(crate) machine: Option<Machine>,
-    pub(crate) devices: Devices,
-    #[serde(default)]
-    pub(crate) stacks: Vec<SideStacks>,
+    pub(crate) run: Option<Run>,
+    pub(crate) not_supported: Option<NotSupported>,
     pub(crate) audit: Option<Audit>,
     pub(crate) runs: Vec<Run>,
 }
 
+impl TryFrom<Map<String, Value>> for Style {
+    type Error = serde_json::Error;
+
+    fn try_from(mut object: Map<String, Value>) -> Result<Self, Self::Error> {
+        fn take<T: DeserializeOwned>(
+            object: &mut Map<String, Value>,
+            key: &str,
+        ) -> Result<T, serde_json::Error> {
+            serde_json::from_value(object.remove(key).unwrap_or_default())
+        }
+        for text in ["how", "textbook_name", "textbook"] {
+            let _: String = take(&mut object, text)?;
+        }
+        let style = take(&mut object, "style")?;
+        let not_supported: Option<NotSupported> = take(&mut object, "not_supported")?;
+        let audit = take(&mut object, "audit")?;
+        let runs = take(&mut object, "runs")?;
+        // Whatever is left belongs to the run.
+        let run = match not_supported.is_some() && object.is_empty() {
+            true => None,
+            false => Some(serde_json::from_value(Value::Object(object))?),
+        };
+        Ok(Self { style, run, not_supported, audit, runs })
+    }
+}
+
+impl Run {
+    /// The receiver, which this style has.
+    pub(crate) fn receiver(&self) -> &Side {
+        self.receiver.as_ref().expect("it has a receiver")
+    }
+}
+
+impl Deref for Style {
+    type Target = Run;
+
+    fn deref(&self) -> &Run {
+        self.run.as_ref().unwrap_or_else(|| panic!("{}: {:?}", self.style, self.not_supported))
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "fields are there to be checked by parsing")]
+pub(crate) struct NotSupported {
+    pub(crate) side: String,
+    pub(crate) errno: String,
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Run {
     pub(crate) verdict: String,
     pub(crate) moved_bytes: u64,
     pub(crate) hash_ok: bool,
     pub(crate) sender: Side,
-    pub(crate) receiver: Side,
+    pub(crate) receiver: Option<Side>,
     pub(crate) machine: Option<Machine>,
     pub(crate) devices: Devices,
     #[serde(default)]
@@ -209,7 +248,7 @@ pub(crate) struct Site {
     pub(crate) site: String,
     pub(crate) function: String,
     pub(crate) iterator: String,
-    pub(crate) effect: serde_json::Value,
+    pub(crate) effect: Value,
     pub(crate) calls: u64,
     pub(crate) bytes: u64,
 }

@@ -138,7 +138,7 @@ fn bytes_of(side: &SideStacks, on_the_way: &[&str], last: &[&str]) -> u64 {
 
 /// The ways of both sides hold exactly the copied bytes.
 fn assert_exact(style: &Style) -> [&SideStacks; 2] {
-    let sides = [("sender", &style.sender), ("receiver", &style.receiver)];
+    let sides = [("sender", &style.sender), ("receiver", style.receiver())];
     let both = sides.map(|(name, side): (_, &Side)| {
         let stacks = style.stacks.iter().find(|stacks| stacks.side == name).expect("it has ways");
         assert!(stacks.complete, "{}: {:?}", style.style, stacks.problems);

@@ -308,7 +308,7 @@ fn the_lab_names_every_cause_and_adds_them_up() {
     assert_eq!(status, 0);
     let whole = devices_are_seen();
     assert_eq!(report.completeness.unmetered.is_empty(), whole, "{:?}", report.completeness);
-    for side in report.styles.iter().flat_map(|style| [&style.sender, &style.receiver]) {
+    for side in report.styles.iter().flat_map(|style| [&style.sender, style.receiver()]) {
         let causes = &side.mode_switches_by_cause;
         assert_eq!(causes.system_calls, side.syscalls.map(|calls| 2 * calls));
         assert_eq!(causes.page_faults, Some(0));

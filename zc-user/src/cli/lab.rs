@@ -25,7 +25,10 @@ use crate::{
         text::{finished, head, table},
     },
     result::{self, LabReport},
-    transfer::{STYLES, Style, nearest, payload::PayloadError, session::Running, style},
+    transfer::{
+        STYLES, Style, nearest, payload::PayloadError, session::Running, style,
+        styles::in_textbooks,
+    },
 };
 
 mod progress;
@@ -38,9 +41,12 @@ mod progress;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// Styles to run; all by default
+    /// Styles to run; by default the four that textbooks compare
     #[arg(value_name = "STYLE", value_parser = parse_style)]
     styles: Vec<&'static Style>,
+    /// Run every style
+    #[arg(long, conflicts_with = "styles")]
+    all: bool,
     /// List the styles and exit
     #[arg(long)]
     list: bool,
@@ -144,7 +150,11 @@ impl Args {
         }
         let chosen = self.styles.clone();
         Ok(Options {
-            styles: if chosen.is_empty() { STYLES.iter().collect() } else { chosen },
+            styles: match (chosen.is_empty(), self.all) {
+                (false, _) => chosen,
+                (true, true) => STYLES.iter().collect(),
+                (true, false) => in_textbooks().iter().collect(),
+            },
             size: self.size,
             chunk: self.chunk,
             repeat: self.repeat,
@@ -244,10 +254,12 @@ fn bad_payload(error: PayloadError) -> Failure {
 
 fn list(colour: bool) -> Outcome {
     let mut styles = table(colour);
-    styles.set_header(["style", "how", "textbook", "which says"].map(head));
-    for style in &STYLES {
+    styles.set_header(["style", "from", "to", "how", "textbook", "which says"].map(head));
+    for style in STYLES.iter() {
         styles.add_row([
             head(style.name),
+            style.source.name().into(),
+            style.link.name().into(),
             style.how.into(),
             style.textbook_name.into(),
             style.textbook.into(),

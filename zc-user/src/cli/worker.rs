@@ -1,13 +1,14 @@
 //! `zc worker`: what `zc lab` starts for each side, what becomes the command of `zc trace`, and what
 //! `cargo xtask bench` measures.
 
-use std::{ffi::OsString, net::SocketAddr};
+use std::ffi::OsString;
 
 use anyhow::{Context, Result};
 use clap::Subcommand;
 
 use super::hold;
 use crate::{
+    expect::Side,
     target::exec,
     transfer::{self, worker},
 };
@@ -15,25 +16,10 @@ use crate::{
 /// Which side.
 #[derive(Debug, Subcommand)]
 pub(super) enum Role {
-    /// Sends the file on stdin
-    Sender {
-        /// How
-        #[arg(long)]
-        style: String,
-        /// Where to
-        #[arg(long)]
-        peer: SocketAddr,
-        #[command(flatten)]
-        common: Common,
-    },
-    /// Receives and hashes
-    Receiver {
-        /// Where; 0 lets the kernel choose
-        #[arg(long)]
-        port: u16,
-        #[command(flatten)]
-        common: Common,
-    },
+    /// Has the payload at first
+    Sender(Part),
+    /// Has it at last
+    Receiver(Part),
     /// Waits at a gate and becomes a command
     Exec {
         /// Which gate, and as whom
@@ -54,9 +40,12 @@ pub(super) enum Role {
     },
 }
 
-/// What both sides have to agree on.
+/// What both sides have to agree on. The rest comes over stdin.
 #[derive(Debug, clap::Args)]
-pub(super) struct Common {
+pub(super) struct Part {
+    /// How
+    #[arg(long)]
+    style: String,
     /// The process that started it
     #[arg(long)]
     parent: i32,
@@ -68,16 +57,20 @@ pub(super) struct Common {
     runs: Vec<u64>,
 }
 
+impl Part {
+    fn serve(&self, role: Side) -> Result<()> {
+        worker::run(self.parent, || {
+            let style = transfer::style(&self.style).context("no such style")?;
+            worker::serve(role, style, self.chunk, &self.runs)
+        })
+    }
+}
+
 /// Runs to the end or the first failure, which the parent is told.
 pub(super) fn main(role: &Role) -> Result<()> {
     match role {
-        Role::Sender { style, peer, common } => worker::run(common.parent, || {
-            let style = transfer::style(style).context("no such style")?;
-            worker::send(style, *peer, common.chunk, &common.runs)
-        }),
-        Role::Receiver { port, common } => {
-            worker::run(common.parent, || worker::receive_all(*port, common.chunk, &common.runs))
-        }
+        Role::Sender(part) => part.serve(Side::Sender),
+        Role::Receiver(part) => part.serve(Side::Receiver),
         Role::Exec { orders, argv } => exec::main(orders, argv),
         Role::Hold { pid, audit } => hold::main(*pid, *audit),
     }

@@ -15,7 +15,7 @@ use crate::{
         derive::site_statuses,
         meters::{self, MeterStatus},
     },
-    transfer::{STYLES, jobs},
+    transfer::{jobs, styles::in_textbooks},
 };
 
 mod breakpoint;
@@ -154,8 +154,9 @@ fn try_sites() -> (TierReport, Vec<SiteStatus>, Vec<MeterStatus>) {
     match Probes::attach(&[]) {
         Err(error) => (report(false, one_line(&error)), Vec::new(), Vec::new()),
         Ok(probes) => {
-            let unseen =
-                jobs(STYLES.iter()).into_iter().find_map(|job| sees(&probes.sites, job).err());
+            let unseen = jobs(in_textbooks().iter())
+                .into_iter()
+                .find_map(|job| sees(&probes.sites, job).err());
             let statuses = site_statuses(&probes.sites);
             let answer = unseen.clone().unwrap_or_else(|| "attached".into());
             (report(unseen.is_none(), answer), statuses, meters::statuses(&probes.meters))

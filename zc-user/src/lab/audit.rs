@@ -3,7 +3,10 @@
 use anyhow::Result;
 use zc_common::Group;
 
-use super::{Lab, RECEIVER, SENDER};
+use super::{
+    Lab,
+    runs::{group_of, processes},
+};
 use crate::{
     expect::{Side, Verdict},
     measure::LeafWindow,
@@ -14,12 +17,13 @@ use crate::{
     },
     report::text::one_line,
     result::{
-        StyleReport,
+        Outcome, StyleReport,
         audit::{self, AuditSide, AuditSummary, Round},
     },
     transfer::{
-        OwnMemory, Style,
-        session::{Delivered, Session},
+        Style,
+        session::{Delivered, OwnSide, Session},
+        work::OwnMemory,
     },
 };
 
@@ -81,10 +85,10 @@ impl Lab<'_> {
         let Some(plan) = audit.plan.clone().filter(|_| audit.problem.is_none()) else {
             return Ok(report);
         };
+        let Outcome::Measured(run) = &mut report.outcome else { return Ok(report) };
         let sizes = audit.runs(self.payload.size);
         let mut session = self.session(style, &sizes)?;
-        let (sender, receiver) = session.pids();
-        let processes = [(sender, SENDER), (receiver, RECEIVER)];
+        let processes = processes(&session);
         let mut rounds = Vec::new();
         for leaves in plan.rounds {
             match self.round(&mut session, &processes, plan.method, leaves) {
@@ -105,8 +109,8 @@ impl Lab<'_> {
             counts == [self.payload.size; 2] && delivered.hash == self.payload.hash
         });
         // Each round is the same transfer; of one that fell short, less is claimed.
-        let moved = |own: fn(&Delivered) -> OwnMemory| {
-            let all = || rounds.iter().map(|round| own(&round.delivered));
+        let moved = |own: fn(&Delivered) -> OwnSide| {
+            let all = || rounds.iter().map(|round| own(&round.delivered).moved);
             OwnMemory {
                 into: all().map(|own| own.into).min().unwrap_or_default(),
                 out_of: all().map(|own| own.out_of).min().unwrap_or_default(),
@@ -114,12 +118,13 @@ impl Lab<'_> {
         };
         let sent = moved(|delivered| delivered.sender);
         let received = moved(|delivered| delivered.receiver);
-        let sides = [
-            AuditSide { side: Side::Sender, group: SENDER, moved: sent },
-            AuditSide { side: Side::Receiver, group: RECEIVER, moved: received },
-        ];
-        let audit = audit::audit(&report.run, &rounds, &sides, whole);
-        report.run.verdict = Verdict::max(report.run.verdict, audit.verdict);
+        let side = |side| {
+            let moved = if side == Side::Sender { sent } else { received };
+            AuditSide { side, group: group_of(side), moved }
+        };
+        let sides: Vec<_> = run.sides().map(|(of, _)| side(of)).collect();
+        let audit = audit::audit(run, &rounds, &sides, whole);
+        run.verdict = Verdict::max(run.verdict, audit.verdict);
         report.audit = Some(audit);
         Ok(report)
     }

@@ -2,34 +2,34 @@
 
 use std::{collections::BTreeSet, path::PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use zc_common::{Group, Site};
 
 use self::audit::Audit;
 use crate::{
-    expect::{Guess, Side, Verdict},
-    measure::{Engine, Findings, Loss, Window, calibrate},
+    expect::{Guess, Verdict},
+    measure::{Engine, Findings, Loss, calibrate},
     probes::{
         attach::{self, AttachError, Probes, StackRoom, Status, probes_functions, sees},
         catalogue::{Job, SITES, entry},
     },
     result::{
         Calibration, Completeness, LabReport, Origin, PlanReport, RunReport, StyleReport, Tier,
-        Uncalibrated,
-        derive::{self, RunInput, SideInput},
-        meters,
+        Uncalibrated, derive, meters,
     },
     stacks::Symbols,
     transfer::{
-        Plan, Style, jobs,
+        Style, jobs,
         payload::{Payload, PayloadError},
-        receive,
-        session::{Running, Session, Unwatched},
+        session::Running,
     },
 };
 
 mod audit;
+mod runs;
 mod stacks;
+
+use runs::group_of;
 
 /// Name and version of the JSON format. The number grows when a key changes its meaning or goes.
 pub const SCHEMA: &str = "zc.lab/1";
@@ -239,97 +239,17 @@ impl Lab<'_> {
         &self.engine.probes().meters
     }
 
-    fn plan(&self) -> Plan {
-        Plan { bytes: self.payload.size, chunk: self.options.chunk }
-    }
-
-    fn style(&mut self, style: &'static Style) -> Result<StyleReport> {
-        let repeat = self.options.repeat as usize;
-        let sizes = [0, self.payload.size].repeat(repeat + SPARE_RUNS);
-        let mut session = self.session(style, &sizes)?;
-        let mut spare = SPARE_RUNS;
-        let mut runs = Vec::new();
-        while runs.len() < repeat {
-            let (run, loss) = self.measure(style, &mut session)?;
-            if loss.is_chance() && spare > 0 {
-                spare -= 1;
-                self.discarded += 1;
-                continue;
-            }
-            self.loss = self.loss.clone().and(&loss);
-            runs.push(run);
-            self.progress.step();
-        }
-        drop(session);
-        self.audited(style, style_report(style, runs)?)
-    }
-
-    /// Two connected workers that have passed each line of the transfer's code once, so that no
-    /// page of it is new in the runs of `sizes` bytes to come.
-    fn session(&mut self, style: &Style, sizes: &[u64]) -> Result<Session> {
-        let plan = self.plan();
-        let warm_up = plan.bytes.min(plan.chunk.saturating_mul(2));
-        let sizes = [&[warm_up], sizes].concat();
-        let port = self.options.port;
-        let mut session =
-            Session::start(style, self.payload, port, plan.chunk, &sizes, self.running)?;
-        let (sender, receiver) = session.pids();
-        self.engine.watch(sender, SENDER)?;
-        self.engine.watch(receiver, RECEIVER)?;
-        session.run(&mut Unwatched)?;
-        self.progress.step();
-        Ok(session)
-    }
-
-    /// An empty run, then a transfer: what it cost beyond the empty one, and what was lost in both.
-    fn measure(&mut self, style: &Style, session: &mut Session) -> Result<(RunReport, Loss)> {
-        let plan = self.plan();
-        let groups = [Group::MACHINE, SENDER, RECEIVER];
-        let mut empty = Window::new(&mut self.engine, &groups, None);
-        session.run(&mut empty)?;
-        let empty = empty.counted()?;
-        let cold = self.options.cold.then_some(self.payload);
-        let mut window = Window::new(&mut self.engine, &groups, cold);
-        let delivered = session.run(&mut window)?;
-        let counted = window.counted()?;
-        let loss = counted.loss.clone().and(&empty.loss);
-        let input = RunInput {
-            style: style.name,
-            bytes: plan.bytes,
-            hash: &self.payload.hash,
-            delivered: &delivered,
-            statuses: self.statuses(),
-            meters: self.meters(),
-            loss: &loss,
-            guesses: &self.options.guesses,
-            machine: &counted.samples[&Group::MACHINE],
-        };
-        let side = |side, group, jobs, cost| SideInput {
-            side,
-            run: &counted.samples[&group],
-            empty: &empty.samples[&group],
-            jobs,
-            cost,
-        };
-        let mut run = derive::run(
-            &input,
-            &side(Side::Sender, SENDER, style.jobs, (style.cost)(plan)),
-            &side(Side::Receiver, RECEIVER, receive::JOBS, receive::cost(plan)),
-        );
-        run.stacks = self.stacks(&run, &counted, &empty);
-        Ok((run, loss))
-    }
-
     fn report(self, styles: Vec<StyleReport>) -> LabReport {
         let mut problems = self.problems(&styles);
         if let Some(why) = self.running.stopped() {
             problems.push(why);
         }
-        let audited = styles.iter().all(|style| style.audit.is_some());
+        let measured = || styles.iter().filter(|style| style.run().is_some());
+        let audited = measured().all(|style| style.audit.is_some());
         problems.extend(
             styles.iter().flat_map(|style| &style.audit).flat_map(|audit| audit.losses.clone()),
         );
-        let worst = styles.iter().map(|style| style.run.verdict).max();
+        let worst = styles.iter().filter_map(|style| Some(style.run()?.verdict)).max();
         let worst = worst.unwrap_or(Verdict::NotObserved);
         // Something else may have been lost with what is missing.
         let verdict = if problems.is_empty() { worst } else { worst.max(Verdict::NotObserved) };
@@ -376,10 +296,7 @@ impl Lab<'_> {
 
 /// Bytes that system calls of `style` moved past every site, in any of its runs.
 fn uncovered(style: &StyleReport) -> BTreeSet<String> {
-    let sides = style
-        .runs
-        .iter()
-        .flat_map(|run| [(Side::Sender, &run.sender), (Side::Receiver, &run.receiver)]);
+    let sides = style.runs.iter().flat_map(RunReport::sides);
     let partly = sides.filter_map(|(side, report)| {
         let coverage = report.coverage.filter(|coverage| !coverage.is_complete())?;
         Some(format!(
@@ -400,19 +317,4 @@ fn tier(statuses: &[Status], audited: bool) -> Tier {
         (true, false) => Tier::Sites,
         (false, _) => Tier::Boundary,
     }
-}
-
-/// The report of `runs`, with the numbers of the worst.
-fn style_report(style: &Style, runs: Vec<RunReport>) -> Result<StyleReport> {
-    let worst = runs.iter().map(|run| run.verdict).max();
-    let run = runs.iter().find(|run| Some(run.verdict) == worst).context("no run")?.clone();
-    Ok(StyleReport {
-        style: style.name,
-        how: style.how,
-        textbook_name: style.textbook_name,
-        textbook: style.textbook,
-        run,
-        audit: None,
-        runs,
-    })
 }

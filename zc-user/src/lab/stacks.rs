@@ -2,9 +2,8 @@
 
 use zc_common::Group;
 
-use super::{Lab, RECEIVER, SENDER};
+use super::{Lab, group_of};
 use crate::{
-    expect::Side,
     measure::Counted,
     result::{
         RunReport,
@@ -25,13 +24,12 @@ impl Lab<'_> {
         let names = Names { symbols, functions: &self.engine.probes().functions };
         let none = StackSample::default();
         let of = |counted: &Counted, group: Group| counted.stacks.get(&group).cloned();
-        let sides =
-            [(Side::Sender, &report.sender, SENDER), (Side::Receiver, &report.receiver, RECEIVER)];
-        let stacks = sides.map(|(side, report, group)| {
+        let stacks = report.sides().map(|(side, report)| {
+            let group = group_of(side);
             let [run, empty] =
                 [run, empty].map(|counted| of(counted, group).unwrap_or(none.clone()));
             side_stacks(side, report, &run, &empty, &names)
         });
-        stacks.into()
+        stacks.collect()
     }
 }

@@ -11,7 +11,8 @@ use super::{
 use crate::{
     expect::Quantity,
     result::{
-        Calibration, Copied, LabReport, Line, RunReport, SideReport, StyleReport, Uncalibrated,
+        Calibration, Copied, LabReport, Line, NotSupported, Outcome, RunReport, SideReport,
+        StyleReport, Uncalibrated,
     },
 };
 
@@ -22,7 +23,7 @@ pub fn text(report: &LabReport, colour: bool) -> String {
     // Writing to a String cannot fail.
     let _ = writeln!(
         out,
-        "kernel {} ({}), tier {}\n{} in {} chunks over loopback TCP, {} page cache, {} run{} each",
+        "kernel {} ({}), tier {}\n{} in {} chunks over loopback, {} page cache, {} run{} each",
         report.origin.kernel,
         report.origin.architecture,
         report.origin.tier.name(),
@@ -69,20 +70,27 @@ pub fn text(report: &LabReport, colour: bool) -> String {
 }
 
 fn details(out: &mut String, style: &StyleReport, colour: bool) {
-    let run = &style.run;
     let _ = writeln!(out, "{}: {}", style.style, style.how);
     let _ = writeln!(out, "  textbook ({}): {}", style.textbook_name, style.textbook);
+    let run = match &style.outcome {
+        Outcome::Measured(run) => run,
+        Outcome::NotSupported { not_supported: NotSupported { side, errno, reason } } => {
+            let _ = writeln!(out, "  not supported here: {errno} in the {}: {reason}", side.name());
+            return;
+        }
+    };
     let mut lines = table(colour);
     lines.set_header(
         ["side", "what", "predicted", "measured", "per byte", "verdict", "formula"].map(head),
     );
-    for side in [&run.sender, &run.receiver] {
+    for (_, side) in run.sides() {
         for line in &side.lines {
             lines.add_row(detail(line, &side.copies_per_byte));
         }
     }
     out.push_str(&finished(&mut lines));
-    for (name, side) in [("sender", &run.sender), ("receiver", &run.receiver)] {
+    for (side, report) in run.sides() {
+        let (name, side) = (side.name(), report);
         notes(out, name, side);
         let _ = writeln!(out, "  {name}: {}", meters::side(side));
     }
@@ -186,19 +194,7 @@ fn summary(out: &mut String, report: &LabReport, colour: bool) {
         .map(head),
     );
     for style in &report.styles {
-        let run = &style.run;
-        let switches = |side: &SideReport| {
-            number(side.mode_switches.map_or_else(|| "not observed".to_owned(), |n| n.to_string()))
-        };
-        all.add_row(vec![
-            head(style.style),
-            Cell::new(copies(&run.sender.copies_per_byte)),
-            Cell::new(copies(&run.receiver.copies_per_byte)),
-            switches(&run.sender),
-            switches(&run.receiver),
-            verdict(run.verdict),
-            Cell::new(style.textbook_name),
-        ]);
+        all.add_row(row(style));
     }
     out.push_str(&finished(&mut all));
     let _ = writeln!(
@@ -206,6 +202,31 @@ fn summary(out: &mut String, report: &LabReport, colour: bool) {
         "CPU copies of each byte, KU: kernel to user, UK: user to kernel, KK: in the kernel;\n\
          mode switches: two a system call."
     );
+}
+
+/// A style in the table of all.
+fn row(style: &StyleReport) -> Vec<Cell> {
+    let Some(run) = style.run() else {
+        let none = || Cell::new("-");
+        let said = Cell::new("not supported here");
+        let textbook = Cell::new(style.textbook_name);
+        return vec![head(style.style), none(), none(), none(), none(), said, textbook];
+    };
+    let of_receiver =
+        |cell: fn(&SideReport) -> Cell| run.receiver.as_ref().map_or_else(|| Cell::new("-"), cell);
+    let copied = |side: &SideReport| Cell::new(copies(&side.copies_per_byte));
+    let switches = |side: &SideReport| {
+        number(side.mode_switches.map_or_else(|| "not observed".to_owned(), |n| n.to_string()))
+    };
+    vec![
+        head(style.style),
+        copied(&run.sender),
+        of_receiver(copied),
+        switches(&run.sender),
+        of_receiver(switches),
+        verdict(run.verdict),
+        Cell::new(style.textbook_name),
+    ]
 }
 
 /// The directions that were used, as `KU 1 + UK 1`; `0` when all are known to be none.

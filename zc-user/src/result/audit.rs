@@ -16,7 +16,7 @@ use crate::{
         catalogue::{Direction, Effect},
         leaves::{Carries, Found, LEAVES, Method},
     },
-    transfer::{OwnMemory, session::Delivered},
+    transfer::{session::Delivered, work::OwnMemory},
 };
 
 /// How the leaves were watched, or why they were not.
@@ -55,7 +55,7 @@ pub struct AuditReport {
     pub losses: Vec<String>,
 }
 
-/// A value for each side.
+/// A value for each side that there is.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct BySide {
     /// The sender's.
@@ -137,12 +137,7 @@ pub struct AuditSide {
 }
 
 /// Derives the audit of the style whose run by the sites is `run`.
-pub fn audit(
-    run: &RunReport,
-    rounds: &[Round],
-    sides: &[AuditSide; 2],
-    whole: bool,
-) -> AuditReport {
+pub fn audit(run: &RunReport, rounds: &[Round], sides: &[AuditSide], whole: bool) -> AuditReport {
     // The kernel counts what it skips of kprobes only, and since 6.7; the sites' losses are not the
     // leaves'.
     let by_kprobe = rounds.iter().filter(|round| round.method == Method::Kprobe);
@@ -151,21 +146,18 @@ pub fn audit(
         .flat_map(|window| window.loss.reasons());
     let missed = sides.iter().flat_map(|side| rounds.iter().flat_map(|round| missed(round, side)));
     let losses: Vec<_> = skipped.chain(missed).collect();
-    let nets = sides.each_ref().map(|side| net(rounds, side, &losses));
-    let [sender, receiver] = nets.each_ref().map(|net| {
-        let net = net.as_ref().ok()?;
-        Some(
-            net.iter()
-                .filter(|(what, _)| matches!(what, Carries::Control(_)))
-                .map(|(_, n)| n)
-                .sum(),
-        )
-    });
+    let nets: Vec<_> = sides.iter().map(|side| net(rounds, side, &losses)).collect();
+    let control = |wanted: Side| -> Option<u64> {
+        let place = sides.iter().position(|side| side.side == wanted)?;
+        let net = nets[place].as_ref().ok()?;
+        let control = net.iter().filter(|(what, _)| matches!(what, Carries::Control(_)));
+        Some(control.map(|(_, bytes)| bytes).sum())
+    };
     let lines: Vec<_> = sides
         .iter()
-        .zip([&run.sender, &run.receiver])
+        .zip(run.sides())
         .zip(&nets)
-        .flat_map(|((side, sites), net)| {
+        .flat_map(|((side, (_, sites)), net)| {
             Quantity::ALL.into_iter().filter_map(move |quantity| {
                 let direction = quantity.direction()?;
                 Some(line(side, quantity, direction, through_leaves(sites, direction), net))
@@ -176,7 +168,7 @@ pub fn audit(
     AuditReport {
         verdict: lines.iter().map(|line| line.verdict).fold(transfer, Verdict::max),
         lines,
-        control_bytes: BySide { sender, receiver },
+        control_bytes: BySide { sender: control(Side::Sender), receiver: control(Side::Receiver) },
         leaves: leaf_reports(rounds, sides, &losses),
         losses,
     }
@@ -291,7 +283,7 @@ fn missed(round: &Round, side: &AuditSide) -> Vec<String> {
         .collect()
 }
 
-fn leaf_reports(rounds: &[Round], sides: &[AuditSide; 2], losses: &[String]) -> Vec<LeafReport> {
+fn leaf_reports(rounds: &[Round], sides: &[AuditSide], losses: &[String]) -> Vec<LeafReport> {
     let sum = |net: &Net, wanted: fn(&Carries) -> bool| {
         let net = net.as_ref().ok()?;
         Some(net.iter().filter(|(what, _)| wanted(what)).map(|(_, bytes)| bytes).sum())

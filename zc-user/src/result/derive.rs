@@ -37,6 +37,8 @@ pub struct SideInput<'a> {
     pub jobs: &'a [Job],
     /// What theory says.
     pub cost: Cost,
+    /// Bytes that completions told of and no system call returned.
+    pub completed: u64,
 }
 
 /// What the sides of a run have in common.
@@ -62,18 +64,23 @@ pub struct RunInput<'a> {
 }
 
 /// Derives one run's report.
-pub fn run(input: &RunInput<'_>, sender: &SideInput<'_>, receiver: &SideInput<'_>) -> RunReport {
+pub fn run(
+    input: &RunInput<'_>,
+    sender: &SideInput<'_>,
+    receiver: Option<&SideInput<'_>>,
+) -> RunReport {
     let sender = side(input, sender);
-    let receiver = side(input, receiver);
+    let receiver = receiver.map(|receiver| side(input, receiver));
     let hash_ok = input.delivered.hash == input.hash;
-    let lines = sender.lines.iter().chain(&receiver.lines).map(|line| line.verdict);
+    let sides = || [Some(&sender), receiver.as_ref()].into_iter().flatten();
+    let lines = sides().flat_map(|side| &side.lines).map(|line| line.verdict);
     let delivered = input.delivered.sent == input.bytes && input.delivered.received == input.bytes;
     let transfer = if hash_ok && delivered { Verdict::Verified } else { Verdict::Refuted };
-    let sides = [&sender, &receiver];
-    let covered = sides.iter().all(|side| side.coverage.is_some_and(Coverage::is_complete));
+    let covered = sides().all(|side| side.coverage.is_some_and(Coverage::is_complete));
     let covered = if covered { Verdict::Verified } else { Verdict::NotObserved };
+    let verdict = lines.fold(transfer.max(covered), Verdict::max);
     RunReport {
-        verdict: lines.fold(transfer.max(covered), Verdict::max),
+        verdict,
         moved_bytes: input.delivered.received,
         hash_ok,
         sender,
@@ -96,7 +103,7 @@ fn side(input: &RunInput<'_>, side: &SideInput<'_>) -> SideReport {
     SideReport {
         copied,
         aside: net.aside(input.statuses),
-        coverage: net.coverage(),
+        coverage: net.coverage(side.completed),
         copies_per_byte: Copied::from_fn(|direction| copied.get(direction).map(per_byte)),
         mode_switches: net.mode_switches().ok(),
         switches: meters::switches(
@@ -219,17 +226,18 @@ impl Net {
         Some(sum_of(sites, |effect| matches!(effect, Effect::Aside(_))))
     }
 
-    /// What system calls say that they moved beside what the sites saw of it.
-    fn coverage(&self) -> Option<Coverage> {
+    /// What system calls say that they moved, and completions `completed` beside them, next to what
+    /// the sites saw of it.
+    fn coverage(&self, completed: u64) -> Option<Coverage> {
         let (calls, sites) = (self.syscalls.as_ref().ok()?, self.sites.as_ref().ok()?);
-        let returned = calls
+        let returned: u64 = calls
             .iter()
             .filter(|(number, _)| syscalls::returns_bytes(**number))
             .map(|(number, tally)| syscalls::ends(*number) * tally.bytes)
             .sum();
         let ends =
             sites.iter().filter(|((site, class), _)| (entry(*site).end)(*class) != End::Inner);
-        Some(Coverage::new(returned, ends.map(|(_, tally)| tally.bytes).sum()))
+        Some(Coverage::new(returned + completed, ends.map(|(_, tally)| tally.bytes).sum()))
     }
 
     fn by_syscall(&self) -> Option<Vec<SyscallReport>> {

@@ -155,14 +155,48 @@ pub struct StyleReport {
     pub textbook_name: &'static str,
     /// What textbooks say of it.
     pub textbook: &'static str,
-    /// The worst run, whose numbers these are; the first of several equal ones.
+    /// What came of it.
     #[serde(flatten)]
-    pub run: RunReport,
+    pub outcome: Outcome,
     /// Sites, leaves and user space side by side.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit: Option<audit::AuditReport>,
     /// Every measured run.
     pub runs: Vec<RunReport>,
+}
+
+impl StyleReport {
+    /// The run whose numbers are the style's, where it could be measured.
+    pub fn run(&self) -> Option<&RunReport> {
+        match &self.outcome {
+            Outcome::Measured(run) => Some(run),
+            Outcome::NotSupported { .. } => None,
+        }
+    }
+}
+
+/// What came of a style.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Outcome {
+    /// The worst run; the first of several equal ones.
+    Measured(Box<RunReport>),
+    /// This machine cannot do it: nothing was measured.
+    NotSupported {
+        /// Why.
+        not_supported: NotSupported,
+    },
+}
+
+/// Why a style could not run, in the kernel's words.
+#[derive(Clone, Debug, Serialize)]
+pub struct NotSupported {
+    /// Which side met the error.
+    pub side: Side,
+    /// Its name, as in errno(3).
+    pub errno: String,
+    /// What it means.
+    pub reason: &'static str,
 }
 
 /// One measured run of a style.
@@ -176,8 +210,9 @@ pub struct RunReport {
     pub hash_ok: bool,
     /// The sending process.
     pub sender: SideReport,
-    /// The receiving process.
-    pub receiver: SideReport,
+    /// The receiving process; absent where the sender does all by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receiver: Option<SideReport>,
     /// Copies inside the network stack that may run in a softirq, for the whole machine while
     /// this run was counted.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -236,6 +271,14 @@ pub struct Coverage {
     /// Explained over returned; absent where nothing was returned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ratio: Option<f64>,
+}
+
+impl RunReport {
+    /// Both sides, or the only one.
+    pub fn sides(&self) -> impl Iterator<Item = (Side, &SideReport)> {
+        let receiver = self.receiver.iter().map(|report| (Side::Receiver, report));
+        [(Side::Sender, &self.sender)].into_iter().chain(receiver)
+    }
 }
 
 impl Coverage {

@@ -83,8 +83,8 @@ pub fn side_stacks(
 
 /// The ways of all styles: each begins with the style and the side.
 pub fn all(styles: &[StyleReport]) -> PathTree {
-    let sides =
-        styles.iter().flat_map(|style| style.run.stacks.iter().map(move |side| (style, side)));
+    let runs = styles.iter().filter_map(|style| Some((style, style.run()?)));
+    let sides = runs.flat_map(|(style, run)| run.stacks.iter().map(move |side| (style, side)));
     PathTree::new(sides.flat_map(|(style, side)| {
         let whose = vec![style.style, side.side.name()];
         side.stacks.paths.iter().map(move |path| (whose.clone(), path))

@@ -1,22 +1,29 @@
 //! The transfer styles: how each moves the bytes, and what theory says that it costs.
 //!
-//! One table, one file a style. CONTRIBUTING.md says how to add one.
+//! One table ([`styles`]), one file a style. CONTRIBUTING.md says how to add one.
 
-use std::{collections::BTreeSet, os::fd::BorrowedFd};
+use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use crate::probes::catalogue::Job;
 
-use crate::{expect::Cost, probes::catalogue::Job};
-
-mod mmap_send;
+mod handover;
+pub mod link;
+mod memory;
+mod pace;
 pub mod payload;
-mod read_send;
+mod pipe;
 pub mod receive;
 mod resident;
-mod sendfile;
 pub mod session;
-mod splice;
+pub mod styles;
+pub mod work;
 pub mod worker;
+
+use link::Link;
+pub use styles::STYLES;
+use work::Work;
+
+use crate::expect::Cost;
 
 /// The numbers that a prediction depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,46 +41,39 @@ impl Plan {
     }
 }
 
-/// What a sender has to work with.
-pub struct Sending<'a> {
-    /// The payload's file, positioned at its start.
-    pub file: BorrowedFd<'a>,
-    /// The connected TCP socket.
-    pub socket: BorrowedFd<'a>,
-    /// Bytes to send.
-    pub bytes: u64,
-    /// At most this many in a call.
-    pub chunk: usize,
-    /// `chunk` bytes of memory, touched already.
-    pub buffer: &'a mut [u8],
-    /// What has gone through this process's memory.
-    pub moved: OwnMemory,
+/// Where the payload is when a run begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// In the file.
+    File,
+    /// In the sender's own memory, read from the file before the run.
+    Memory,
 }
 
-/// Payload bytes that a process's system calls moved through its own memory, summed from what they
-/// returned.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OwnMemory {
-    /// From the kernel into it.
-    pub into: u64,
-    /// Out of it to the kernel.
-    pub out_of: u64,
-}
-
-impl Sending<'_> {
-    /// How many of `left` bytes the next call asks for.
-    fn next(&self, left: u64) -> usize {
-        usize::try_from(left).map_or(self.chunk, |left| left.min(self.chunk))
+impl Source {
+    /// For people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Memory => "memory",
+        }
     }
 }
 
-impl std::fmt::Debug for Style {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name)
-    }
+/// What one process does in a style.
+#[derive(Clone, Copy)]
+pub struct Part {
+    /// Moves the bytes; the number moved. An error of the first run, a warm-up, says that this
+    /// machine cannot do it ([`worker`] says which errors do).
+    pub run: fn(&mut Work<'_>) -> rustix::io::Result<u64>,
+    /// What it should cost.
+    pub cost: fn(Plan) -> Cost,
+    /// The kernel's jobs that carry its bytes: all must be seen for a count to stand. What it does
+    /// without needs watching too: "no copy" is a measurement.
+    pub jobs: &'static [Job],
 }
 
-/// One way to move a file's bytes into a TCP socket.
+/// One way to move a payload.
 pub struct Style {
     /// Its name on the command line and in JSON.
     pub name: &'static str,
@@ -83,31 +83,33 @@ pub struct Style {
     pub textbook_name: &'static str,
     /// What they say of it.
     pub textbook: &'static str,
-    /// Moves the bytes; the number moved.
-    pub send: fn(&mut Sending<'_>) -> rustix::io::Result<u64>,
-    /// What the sender should cost.
-    pub cost: fn(Plan) -> Cost,
-    /// The kernel's jobs that carry the sender's bytes: all must be seen for a count to stand.
-    pub jobs: &'static [Job],
+    /// Where the payload is at first.
+    pub source: Source,
+    /// What lies between the two sides.
+    pub link: Link,
+    /// Whoever has the payload at first.
+    pub sender: Part,
+    /// Whoever gets it; none where the sender does all by itself.
+    pub receiver: Option<Part>,
 }
 
-/// The jobs that can touch bytes on their way from a regular file into a TCP socket. A style that
-/// does without one of them still needs it watched: "no copy" is a measurement too.
-const FILE_TO_TCP: &[Job] = &[
-    Job::PageCacheRead,
-    Job::TcpSend,
-    Job::TcpHandOn,
-    Job::TcpZerocopy,
-    Job::SkbOwn,
-    Job::SkbGather,
-];
+impl std::fmt::Debug for Style {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
 
-/// The table.
-pub const STYLES: [Style; 4] = [read_send::STYLE, mmap_send::STYLE, sendfile::STYLE, splice::STYLE];
+impl Style {
+    /// The jobs that must be seen to count both sides.
+    pub fn jobs(&self) -> impl Iterator<Item = Job> {
+        let parts = [Some(&self.sender), self.receiver.as_ref()];
+        parts.into_iter().flatten().flat_map(|part| part.jobs).copied()
+    }
+}
 
 /// The jobs that must be seen to count both sides of `styles`.
 pub fn jobs<'a>(styles: impl Iterator<Item = &'a Style>) -> BTreeSet<Job> {
-    styles.flat_map(|style| style.jobs).chain(receive::JOBS).copied().collect()
+    styles.flat_map(Style::jobs).collect()
 }
 
 /// The style called `name`.
@@ -129,6 +131,15 @@ mod tests {
         assert_eq!(nearest("send-file"), Some("sendfile"));
         assert_eq!(nearest("readsend"), Some("read-send"));
         assert_eq!(nearest("zzz"), None);
+    }
+
+    #[test]
+    fn names_are_unique_and_a_receiver_needs_a_link_to_another_process() {
+        let names: BTreeSet<_> = STYLES.iter().map(|style| style.name).collect();
+        assert_eq!(names.len(), STYLES.len());
+        for style in &STYLES {
+            assert_eq!(style.receiver.is_some(), style.link.has_receiver(), "{style:?}");
+        }
     }
 
     #[test]

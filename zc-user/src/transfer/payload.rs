@@ -93,6 +93,8 @@ pub struct Payload {
     pub size: u64,
     /// BLAKE3 of those bytes, in hexadecimal.
     pub hash: String,
+    /// The folder that it lies in.
+    pub folder: PathBuf,
 }
 
 impl Payload {
@@ -120,7 +122,8 @@ impl Payload {
             return Err(PayloadError::TooSmall { path: owned(), has, asked: size });
         }
         on_disk(&file, path, "a --file")?;
-        Self::hashed(file, size)
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        Self::hashed(file, size, folder.unwrap_or(Path::new(".")).to_path_buf())
     }
 
     /// A new unlinked file of `size` bytes in `folder`, or where temporary files go.
@@ -137,15 +140,15 @@ impl Payload {
         fill(&mut file, size).map_err(make)?;
         // Disk space may be found missing only now.
         fsync(&file).map_err(|errno| make(errno.into()))?;
-        Self::hashed(file, size)
+        Self::hashed(file, size, folder)
     }
 
-    fn hashed(mut file: File, size: u64) -> Result<Self, PayloadError> {
+    fn hashed(mut file: File, size: u64, folder: PathBuf) -> Result<Self, PayloadError> {
         file.rewind()?;
         let mut hasher = blake3::Hasher::new();
         // Reading it also fills the page cache: the warm start.
         io::copy(&mut Read::by_ref(&mut file).take(size), &mut hasher)?;
-        Ok(Self { file, size, hash: hasher.finalize().to_hex().to_string() })
+        Ok(Self { file, size, hash: hasher.finalize().to_hex().to_string(), folder })
     }
 
     /// Drops this file, and no other, from the page cache (posix_fadvise(2)).

@@ -1,20 +1,18 @@
-//! The receiving side, the same for every style: recv(2) into a buffer, hashing what arrives.
-
-use std::os::fd::BorrowedFd;
+//! The receiving side of most styles: recv(2) into a buffer, hashing what arrives.
 
 use rustix::{
     io::{Errno, Result},
     net::{RecvFlags, recv},
 };
 
-use super::Plan;
+use super::{Part, Plan, work::Work};
 use crate::{
-    expect::{Cost, NOTHING, term},
+    expect::{Cost, term},
     probes::catalogue::Job,
 };
 
 /// Both ways through a TCP socket: the receiver sends nothing, and that is measured too.
-pub const JOBS: &[Job] = &[
+const TCP_JOBS: &[Job] = &[
     Job::SocketReceive,
     Job::TcpSend,
     Job::TcpHandOn,
@@ -23,31 +21,29 @@ pub const JOBS: &[Job] = &[
     Job::SkbGather,
 ];
 
+/// recv(2) from a TCP socket.
+pub const TCP: Part = Part { run: stream, cost, jobs: TCP_JOBS };
+
 /// What a receiver should cost, whatever the sender does.
-pub fn cost(plan: Plan) -> Cost {
+fn cost(plan: Plan) -> Cost {
     Cost {
         kernel_to_user: term(plan.bytes, "N: recv"),
-        user_to_kernel: NOTHING,
-        kernel_to_kernel: NOTHING,
         syscalls: term(plan.chunks(), "⌈N/c⌉: recv"),
+        ..Cost::NOTHING
     }
 }
 
-/// Receives exactly `bytes`. `MSG_WAITALL` makes the number of calls independent of timing.
-pub(super) fn receive(
-    socket: BorrowedFd<'_>,
-    bytes: u64,
-    buffer: &mut [u8],
-    hasher: &mut blake3::Hasher,
-) -> Result<u64> {
+/// Receives exactly the payload. `MSG_WAITALL` makes the number of calls independent of timing.
+pub(super) fn stream(work: &mut Work<'_>) -> Result<u64> {
+    let socket = work.end()?;
     let mut received = 0;
-    while received < bytes {
-        let left = usize::try_from(bytes - received).unwrap_or(usize::MAX);
-        let ask = left.min(buffer.len());
-        match recv(socket, &mut buffer[..ask], RecvFlags::WAITALL)?.1 {
+    while received < work.bytes {
+        let ask = work.next(work.bytes - received);
+        match recv(socket, &mut work.buffer[..ask], RecvFlags::WAITALL)?.1 {
             0 => return Err(Errno::CONNRESET),
             got => {
-                hasher.update(&buffer[..got]);
+                work.hasher.update(&work.buffer[..got]);
+                work.moved.into += got as u64;
                 received += got as u64;
             }
         }

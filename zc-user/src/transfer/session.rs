@@ -3,17 +3,32 @@
 use std::{
     env,
     io::{BufRead, BufReader},
-    net::{Ipv4Addr, SocketAddr},
-    os::unix::process::{CommandExt, ExitStatusExt},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::{
+            net::UnixStream,
+            process::{CommandExt, ExitStatusExt},
+        },
+    },
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
 };
 
 use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use thiserror::Error;
 
-use super::{OwnMemory, Style, payload::Payload, worker::Message};
+use super::{
+    Style, handover,
+    link::{Ends, Place},
+    pace::Pace,
+    payload::Payload,
+    work::OwnMemory,
+    worker::{Message, Moved},
+};
+use crate::expect::Side;
 
 /// A worker that ended before its work was done.
 #[derive(Debug, Error)]
@@ -25,19 +40,46 @@ pub struct WorkerEnded {
     killed: bool,
 }
 
+/// A style that this machine cannot do, as its first run showed.
+#[derive(Debug, Error)]
+#[error("not supported here: {errno} in the {role}: {}", errno.desc(), role = .side.name())]
+pub struct NotSupported {
+    /// Which side met the error.
+    pub side: Side,
+    /// The kernel's error number.
+    pub errno: Errno,
+}
+
 /// What a run delivered, as user space saw it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delivered {
     /// Bytes that the sender's system calls took.
     pub sent: u64,
-    /// Bytes that the receiver's system calls gave.
+    /// Bytes that arrived.
     pub received: u64,
     /// BLAKE3 of the received bytes, in hexadecimal.
     pub hash: String,
-    /// What of `sent` went through the sender's memory.
-    pub sender: OwnMemory,
-    /// What of `received` went through the receiver's.
-    pub receiver: OwnMemory,
+    /// What the sender says of its own.
+    pub sender: OwnSide,
+    /// What the receiver says, where there is one.
+    pub receiver: OwnSide,
+    /// Whether the network had something sent twice, whose pages are copied again.
+    pub sent_again: bool,
+}
+
+/// What a side says of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OwnSide {
+    /// What went through its memory.
+    pub moved: OwnMemory,
+    /// Bytes that completions told of and no system call returned.
+    pub completed: u64,
+}
+
+impl From<&Moved> for OwnSide {
+    fn from(moved: &Moved) -> Self {
+        Self { moved: moved.own, completed: moved.completed }
+    }
 }
 
 /// The workers that are running now, for whoever has to end them from another thread.
@@ -85,7 +127,7 @@ impl Running {
 
 /// One worker process. Dropping it kills and reaps it.
 struct Worker {
-    role: &'static str,
+    role: Side,
     pid: Pid,
     child: Child,
     out: BufReader<ChildStdout>,
@@ -93,27 +135,33 @@ struct Worker {
 }
 
 impl Worker {
+    /// Starts one and hands it `descriptors`.
     fn start(
-        role: &'static str,
-        stdin: Stdio,
+        role: Side,
+        descriptors: &[BorrowedFd<'_>],
         arguments: &[String],
         running: &Running,
     ) -> Result<Self> {
+        let role_name = role.name();
         let own = env::current_exe().context("cannot find zc's own program file")?;
+        let (near, far) = UnixStream::pair().context("no unix sockets")?;
         let mut child = Command::new(own)
-            .args(["worker", role])
+            .args(["worker", role_name])
             .args(arguments)
-            .stdin(stdin)
+            .stdin(Stdio::from(OwnedFd::from(far)))
             .stdout(Stdio::piped())
             // A Ctrl-C is for zc, which ends its workers; were they hit too, it would look as if
             // somebody had killed one.
             .process_group(0)
             .spawn()
-            .with_context(|| format!("cannot start the {role}"))?;
+            .with_context(|| format!("cannot start the {role_name}"))?;
         let out = child.stdout.take().map(BufReader::new).context("the worker has no stdout")?;
         let pid = Pid::from_child(&child);
         running.add(pid);
-        Ok(Self { role, pid, child, out, running: running.clone() })
+        let worker = Self { role, pid, child, out, running: running.clone() };
+        handover::give(&near, descriptors)
+            .with_context(|| format!("cannot hand anything to the {role_name}"))?;
+        Ok(worker)
     }
 
     /// The next line that it says; empty when it has ended.
@@ -123,12 +171,12 @@ impl Worker {
         Ok(line)
     }
 
-    /// What it says next.
-    fn message(&mut self) -> Result<Message> {
+    /// What it says of the run that it has made.
+    fn moved(&mut self) -> Result<Moved> {
         let line = self.line()?;
         match serde_json::from_str(&line) {
-            Ok(Message::Failed(_)) | Err(_) => Err(self.ended(&line)?.into()),
-            Ok(message) => Ok(message),
+            Ok(Message::Moved(moved)) => Ok(moved),
+            _ => Err(self.ended(&line)?),
         }
     }
 
@@ -142,23 +190,27 @@ impl Worker {
             return Ok(());
         }
         let line = self.line()?;
-        Err(self.ended(&line)?.into())
+        Err(self.ended(&line)?)
     }
 
     /// Lets it go on.
     fn release(&self) -> Result<()> {
         kill_process(self.pid, Signal::CONT)
-            .with_context(|| format!("cannot wake the {}", self.role))
+            .with_context(|| format!("cannot wake the {}", self.role.name()))
     }
 
-    /// Reaps a worker whose last line was `line`.
-    fn ended(&mut self, line: &str) -> Result<WorkerEnded> {
-        let status = self.child.wait().with_context(|| format!("lost the {}", self.role))?;
+    /// Reaps a worker whose last line was `line`; why it ended.
+    fn ended(&mut self, line: &str) -> Result<anyhow::Error> {
+        let role = self.role.name();
+        let status = self.child.wait().with_context(|| format!("lost the {role}"))?;
         let how = match serde_json::from_str(line) {
+            Ok(Message::NotSupported(errno)) => {
+                return Ok(NotSupported { side: self.role, errno: Errno::from_raw(errno) }.into());
+            }
             Ok(Message::Failed(why)) => format!("failed: {why}"),
             _ => format!("ended early: {}", describe(status)),
         };
-        Ok(WorkerEnded { role: self.role, how, killed: status.signal().is_some() })
+        Ok(WorkerEnded { role, how, killed: status.signal().is_some() }.into())
     }
 }
 
@@ -203,101 +255,112 @@ pub struct Unwatched;
 
 impl Window for Unwatched {}
 
-/// A sender and a receiver, connected, stopped before their next run.
+/// A sender and, where the style has one, a receiver, connected, stopped before their next run.
 pub struct Session {
     sender: Worker,
-    receiver: Worker,
+    receiver: Option<Worker>,
+    pace: Pace,
 }
 
 impl Session {
-    /// Starts both for the given `runs` (bytes each) over loopback `port` (0: any).
+    /// Starts both for the given `runs` (bytes each), joined by the style's link in `place`.
     ///
     /// # Errors
-    /// When a worker cannot be started, and [`WorkerEnded`] when the receiver gives up before it
-    /// listens, as on a port that is taken. A sender that cannot connect is told by the first run.
+    /// When the link cannot be made, as on a port that is taken, or a worker cannot be started.
     pub fn start(
         style: &Style,
         payload: &Payload,
-        port: u16,
-        chunk: u64,
+        place: &Place<'_>,
         runs: &[u64],
         running: &Running,
     ) -> Result<Self> {
         let runs = runs.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
-        let common = [
+        let arguments = [
             format!("--parent={}", std::process::id()),
-            format!("--chunk={chunk}"),
+            format!("--style={}", style.name),
+            format!("--chunk={}", place.chunk),
             format!("--runs={runs}"),
         ];
-        let arguments = [&common[..], &[format!("--port={port}")]].concat();
-        let mut receiver = Worker::start("receiver", Stdio::null(), &arguments, running)?;
-        let Message::Listening(port) = receiver.message()? else {
-            bail!("the receiver did not say its port");
-        };
-        let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let arguments =
-            [&common[..], &[format!("--style={}", style.name), format!("--peer={peer}")]].concat();
-        let file = payload.file.try_clone().context("cannot hand on the payload")?;
-        let sender = Worker::start("sender", Stdio::from(file), &arguments, running)?;
-        Ok(Self { sender, receiver })
+        let page = Pace::create().context("no memory that both workers see")?;
+        let Ends { sender: near, receiver: far } = style.link.open(place)?;
+        let mut receiver = None;
+        if style.receiver.is_some() {
+            let descriptors: Vec<_> = [Some(&page), far.as_ref()].into_iter().flatten().collect();
+            let descriptors: Vec<_> = descriptors.into_iter().map(AsFd::as_fd).collect();
+            receiver = Some(Worker::start(Side::Receiver, &descriptors, &arguments, running)?);
+        }
+        let descriptors = [Some(page.as_fd()), Some(payload.file.as_fd())];
+        let descriptors = descriptors.into_iter().chain([near.as_ref().map(AsFd::as_fd)]);
+        let descriptors: Vec<_> = descriptors.flatten().collect();
+        let sender = Worker::start(Side::Sender, &descriptors, &arguments, running)?;
+        Ok(Self { sender, receiver, pace: Pace::map(&page)? })
     }
 
     /// Process ids of sender and receiver.
-    pub fn pids(&self) -> (u32, u32) {
-        (self.sender.child.id(), self.receiver.child.id())
+    pub fn pids(&self) -> (u32, Option<u32>) {
+        (self.sender.child.id(), self.receiver.as_ref().map(|receiver| receiver.child.id()))
     }
 
     /// One run: `window` is opened and closed while both are stopped, on either side of it.
     ///
     /// # Errors
-    /// [`WorkerEnded`] when a worker failed or was killed, and of two the one that a signal ended;
-    /// the `window`'s own; a worker that cannot be woken, heard or understood.
+    /// [`NotSupported`] when the first run showed that this machine cannot do it; [`WorkerEnded`] when
+    /// a worker failed or was killed, and of two the one that a signal ended; the `window`'s own; a
+    /// worker that cannot be woken, heard or understood.
     pub fn run(&mut self, window: &mut dyn Window) -> Result<Delivered> {
-        self.step(window).map_err(|error| self.first_cause(error))
-    }
-
-    fn step(&mut self, window: &mut dyn Window) -> Result<Delivered> {
         self.at_gate()?;
         window.open()?;
         self.release()?;
         self.at_gate()?;
         window.close()?;
         self.release()?;
-        let Message::Moved { bytes: sent, own: sender, .. } = self.sender.message()? else {
-            bail!("the sender did not report its run");
-        };
-        let Message::Moved { bytes: received, own: receiver, hash: Some(hash) } =
-            self.receiver.message()?
-        else {
-            bail!("the receiver did not report its run");
-        };
-        Ok(Delivered { sent, received, hash, sender, receiver })
+        self.delivered()
     }
 
+    fn delivered(&mut self) -> Result<Delivered> {
+        let sender = self.sender.moved()?;
+        let receiver = self.receiver.as_mut().map(Worker::moved).transpose()?;
+        let arrived = receiver.as_ref().map_or(&sender.arrived, |receiver| &receiver.arrived);
+        let (received, hash) = arrived.clone().context("nobody said what arrived")?;
+        Ok(Delivered {
+            sent: sender.bytes,
+            received,
+            hash,
+            sent_again: sender.sent_again,
+            receiver: receiver.as_ref().map(OwnSide::from).unwrap_or_default(),
+            sender: OwnSide::from(&sender),
+        })
+    }
+
+    /// Waits for both at once: one that is gone may be what the other waits for.
     fn at_gate(&mut self) -> Result<()> {
-        self.sender.wait_at_gate()?;
-        self.receiver.wait_at_gate()
+        let Self { sender, receiver, pace } = self;
+        let wait = |worker: &mut Worker| worker.wait_at_gate().inspect_err(|_| pace.abandon());
+        let Some(receiver) = receiver else { return wait(sender) };
+        let (sent, received) = thread::scope(|threads| {
+            let received = threads.spawn(|| wait(receiver));
+            let sent = wait(sender);
+            (sent, received.join())
+        });
+        let Ok(received) = received else { bail!("waiting for the receiver panicked") };
+        match (sent, received) {
+            (Err(sent), Err(received)) => Err(first_cause(sent, received)),
+            (sent, received) => sent.and(received),
+        }
     }
 
     fn release(&self) -> Result<()> {
-        self.receiver.release()?;
+        self.receiver.as_ref().map_or(Ok(()), Worker::release)?;
         self.sender.release()
     }
+}
 
-    /// When one side dies the other sees its connection break and fails too, perhaps first. Names
-    /// the side that a signal ended.
-    fn first_cause(&mut self, error: anyhow::Error) -> anyhow::Error {
-        if !error.is::<WorkerEnded>() {
-            return error;
-        }
-        for worker in [&mut self.sender, &mut self.receiver] {
-            if let Ok(Some(_)) = worker.child.try_wait()
-                && let Ok(ended) = worker.ended("")
-                && ended.killed
-            {
-                return ended.into();
-            }
-        }
-        error
-    }
+/// When one side ends the other sees its connection break and fails too, perhaps first. The cause is
+/// the side that a signal ended, or that could not do what it was asked to.
+fn first_cause(sender: anyhow::Error, receiver: anyhow::Error) -> anyhow::Error {
+    let is_cause = |error: &anyhow::Error| {
+        error.is::<NotSupported>()
+            || error.downcast_ref::<WorkerEnded>().is_some_and(|ended| ended.killed)
+    };
+    if is_cause(&receiver) && !is_cause(&sender) { receiver } else { sender }
 }

@@ -7,38 +7,57 @@
 
 use std::{
     fs::File,
-    io::{Seek, Write, stdout},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    io::{Read, Seek, Write, stdin, stdout},
     num::NonZeroI32,
-    os::fd::{AsFd, BorrowedFd},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::FileExt,
+    },
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use rustix::process::{
-    Pid, Signal, getpid, getppid, kill_process, set_parent_process_death_signal,
+use rustix::{
+    fs::ftruncate,
+    io::Errno,
+    process::{Pid, Signal, getpid, getppid, kill_process, set_parent_process_death_signal},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{OwnMemory, Sending, Style, receive::receive};
-use crate::report::text::one_line;
+use super::{
+    Part, Source, Style, handover,
+    link::Link,
+    memory::Mapping,
+    pace::Pace,
+    work::{OwnMemory, Work},
+};
+use crate::{expect::Side, report::text::one_line};
 
 /// What a worker tells its parent, a line each, in JSON on its stdout.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Message {
-    /// The receiver's port.
-    Listening(u16),
     /// A run is over.
-    Moved {
-        /// Payload bytes sent or received.
-        bytes: u64,
-        /// What of it went through this worker's memory.
-        own: OwnMemory,
-        /// BLAKE3 of what was received; the sender has none.
-        hash: Option<String>,
-    },
+    Moved(Moved),
+    /// This machine cannot do it: the error number that the first run met.
+    NotSupported(i32),
     /// This worker gives up.
     Failed(String),
+}
+
+/// What a worker says of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Moved {
+    /// Payload bytes sent or received.
+    pub bytes: u64,
+    /// What of it went through this worker's memory.
+    pub own: OwnMemory,
+    /// Bytes that completions told of and no system call returned.
+    pub completed: u64,
+    /// Whether the network had something sent twice, whose pages are copied again.
+    pub sent_again: bool,
+    /// Bytes that arrived and their BLAKE3, from whoever has them at last.
+    pub arrived: Option<(u64, String)>,
 }
 
 /// Runs a worker's `work` and reports its failure to process `parent`, which started it.
@@ -52,74 +71,197 @@ pub fn run(parent: i32, work: impl FnOnce() -> Result<()>) -> Result<()> {
     if getppid().map(Pid::as_raw_nonzero).map(NonZeroI32::get) != Some(parent) {
         bail!("process {parent}, which started this worker, is gone");
     }
-    work().or_else(|error| say(&Message::Failed(one_line(error.as_ref()))).and(Err(error)))
+    work().or_else(|error| {
+        let message = match error.downcast_ref::<NotSupported>() {
+            Some(NotSupported(errno)) => Message::NotSupported(errno.raw_os_error()),
+            None => Message::Failed(one_line(error.as_ref())),
+        };
+        say(&message).and(Err(error))
+    })
 }
 
-/// Sends the file on stdin to `peer`, once for each of `runs` (bytes).
+/// The machine cannot do it.
+#[derive(Debug, thiserror::Error)]
+#[error("not supported here: {0}")]
+struct NotSupported(Errno);
+
+/// Whether an error of the first run says that the machine cannot do what a style needs: the call, the
+/// option, the flag or the file system is not there, or not for this user. A lack of memory or room, and
+/// a broken connection, say nothing about that.
+fn says_not_supported(errno: Errno) -> bool {
+    matches!(
+        errno,
+        Errno::NOSYS
+            | Errno::OPNOTSUPP
+            | Errno::NOPROTOOPT
+            | Errno::PROTONOSUPPORT
+            | Errno::AFNOSUPPORT
+            | Errno::INVAL
+            | Errno::NOTTY
+            | Errno::NOENT
+            | Errno::XDEV
+            | Errno::PERM
+            | Errno::ACCESS
+            | Errno::ROFS
+    )
+}
+
+/// What the parent hands over.
+struct Given {
+    pace: Pace,
+    /// The payload.
+    file: Option<File>,
+    end: Option<OwnedFd>,
+}
+
+/// The descriptors on stdin: the page of both sides, the sender's payload, the end of a link that has
+/// some.
+fn given(role: Side) -> Result<Given> {
+    let mut descriptors = handover::take(stdin()).context("nothing was handed over")?.into_iter();
+    let pace = Pace::map(descriptors.next().context("the page of both sides is missing")?)?;
+    let file = match role {
+        Side::Sender => Some(descriptors.next().context("the payload is missing")?.into()),
+        Side::Receiver => None,
+    };
+    Ok(Given { pace, file, end: descriptors.next() })
+}
+
+/// Does `role`'s part of `style` once for each of `runs` (bytes), `chunk` bytes a call.
 ///
 /// # Errors
-/// When nobody listens at `peer`, there is no memory for a chunk, the file ended early (`ENODATA`
-/// of the style) or cannot be rewound, the kernel refuses a call of the style, or the parent does
-/// not hear.
-pub fn send(style: &Style, peer: SocketAddr, chunk: usize, runs: &[u64]) -> Result<()> {
-    let mut file = File::from(std::io::stdin().as_fd().try_clone_to_owned()?);
-    let socket = TcpStream::connect(peer).with_context(|| format!("cannot connect to {peer}"))?;
-    let mut buffer = touched(chunk)?;
+/// When there is no memory for a chunk or the payload, the file ended early (`ENODATA` of the style)
+/// or cannot be rewound, the other side is gone (`ECONNRESET`, `EPIPE`), the kernel refuses a call of
+/// the style, or the parent does not hear.
+pub fn serve(role: Side, style: &Style, chunk: usize, runs: &[u64]) -> Result<()> {
+    let part = match role {
+        Side::Sender => Some(&style.sender),
+        Side::Receiver => style.receiver.as_ref(),
+    };
+    let part = part.with_context(|| format!("{} has no {}", style.name, role.name()))?;
+    let Given { pace, mut file, end } = given(role)?;
+    let Ok(mut buffer) = Mapping::private(chunk) else {
+        bail!("no memory for a chunk of {chunk} bytes: choose a smaller --chunk");
+    };
+    let memory = match (&mut file, style.source) {
+        (Some(file), Source::Memory) => Some(loaded(file, runs)?),
+        _ => None,
+    };
+    let memory = memory.as_ref().map_or(&[][..], Mapping::bytes);
+    if role == Side::Sender {
+        pace.announce(std::process::id(), memory.as_ptr() as u64);
+    }
     let gate = Gate::new();
-    for &bytes in runs {
-        file.rewind()?;
-        let mut sending = Sending {
-            file: file.as_fd(),
-            socket: socket.as_fd(),
+    for (number, &bytes) in runs.iter().enumerate() {
+        begin(role, style, file.as_mut(), end.as_ref())?;
+        if role == Side::Sender {
+            pace.reset();
+        }
+        let mut hasher = blake3::Hasher::new();
+        let mut work = Work {
+            file: file.as_ref().map(AsFd::as_fd),
+            end: end.as_ref().map(AsFd::as_fd),
             bytes,
             chunk,
-            buffer: &mut buffer,
+            buffer: buffer.bytes_mut(),
+            memory,
+            pace: &pace,
+            hasher: &mut hasher,
             moved: OwnMemory::default(),
+            completed: 0,
+            sent_again: false,
         };
-        gate.wait()?;
-        let sent = (style.send)(&mut sending);
-        gate.wait()?;
-        let own = sending.moved;
-        let bytes = sent.map_err(|errno| match errno {
-            rustix::io::Errno::NODATA => anyhow!("the file ended early: was it truncated?"),
-            errno => anyhow!("{} failed: {errno}", style.name),
-        })?;
-        say(&Message::Moved { bytes, own, hash: None })?;
+        let moved = once(&gate, part, &mut work).map_err(|error| explain(error, number, style))?;
+        let arrived = arrived(role, style, end.as_ref(), &moved, &hasher)?;
+        say(&Message::Moved(Moved { arrived, ..moved }))?;
     }
     Ok(())
 }
 
-/// Receives once for each of `runs` (bytes) on the loopback `port`; 0 lets the kernel choose.
-///
-/// # Errors
-/// When the port is taken (`EADDRINUSE`) or not to be had, there is no memory for a chunk, the
-/// sender hung up early (`ECONNRESET`), or the parent does not hear.
-pub fn receive_all(port: u16, chunk: usize, runs: &[u64]) -> Result<()> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let listener = TcpListener::bind(address).map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            anyhow!("port {port} is taken: choose another --port, or leave it out")
+/// One run between two stops.
+fn once(gate: &Gate, part: &Part, work: &mut Work<'_>) -> Result<Moved> {
+    gate.wait()?;
+    let bytes = (part.run)(work)?;
+    gate.wait()?;
+    let Work { moved: own, completed, sent_again, .. } = *work;
+    Ok(Moved { bytes, own, completed, sent_again, arrived: None })
+}
+
+/// What an error of run `number` means.
+fn explain(error: anyhow::Error, number: usize, style: &Style) -> anyhow::Error {
+    match error.downcast_ref::<Errno>() {
+        Some(&Errno::NODATA) => anyhow!("the file ended early: was it truncated?"),
+        Some(&errno) if number == 0 && says_not_supported(errno) => NotSupported(errno).into(),
+        Some(errno) => anyhow!("{} failed: {errno}", style.name),
+        None => error,
+    }
+}
+
+/// Each run begins at the payload's start, and with an empty file to write to.
+fn begin(role: Side, style: &Style, file: Option<&mut File>, end: Option<&OwnedFd>) -> Result<()> {
+    if let Some(file) = file {
+        file.rewind()?;
+    }
+    if let (Side::Sender, Link::File, Some(end)) = (role, style.link, end) {
+        ftruncate(end, 0).context("cannot empty the file to write to")?;
+        rustix::fs::seek(end, rustix::fs::SeekFrom::Start(0))?;
+    }
+    Ok(())
+}
+
+/// The payload, or as much of it as the largest of `runs` needs, in memory.
+fn loaded(file: &mut File, runs: &[u64]) -> Result<Mapping> {
+    let most = runs.iter().max().copied().unwrap_or_default();
+    let memory = usize::try_from(most).ok().and_then(|bytes| Mapping::private(bytes).ok());
+    let mut memory =
+        memory.with_context(|| format!("no memory for {most} bytes: choose a smaller --size"))?;
+    file.rewind()?;
+    let mut rest = Read::by_ref(file).take(most);
+    let mut at = 0;
+    loop {
+        match rest.read(&mut memory.bytes_mut()[at..])? {
+            0 => return Ok(memory),
+            got => at += got,
         }
-        _ => anyhow!("cannot listen on {address}: {error}"),
-    })?;
-    say(&Message::Listening(listener.local_addr()?.port()))?;
-    let (socket, _) = listener.accept().context("nobody connected")?;
-    let mut buffer = touched(chunk)?;
-    let gate = Gate::new();
-    for &bytes in runs {
-        receive_once(&gate, socket.as_fd(), bytes, &mut buffer)?;
     }
-    Ok(())
 }
 
-fn receive_once(gate: &Gate, socket: BorrowedFd<'_>, bytes: u64, buffer: &mut [u8]) -> Result<()> {
+/// How much arrived, and its hash, where this side has it at last.
+fn arrived(
+    role: Side,
+    style: &Style,
+    end: Option<&OwnedFd>,
+    moved: &Moved,
+    hasher: &blake3::Hasher,
+) -> Result<Option<(u64, String)>> {
+    let hex = |hasher: &blake3::Hasher| hasher.finalize().to_hex().to_string();
+    Ok(match (role, style.link, end) {
+        (Side::Sender, Link::File, Some(end)) => {
+            let (bytes, hasher) = hash_of(&File::from(end.try_clone()?), moved.bytes)?;
+            Some((bytes, hex(&hasher)))
+        }
+        (Side::Sender, Link::OwnMemory, _) | (Side::Receiver, ..) => {
+            Some((moved.bytes, hex(hasher)))
+        }
+        _ => None,
+    })
+}
+
+/// How many bytes there are at the start of `file`, at most `most`, and their hash.
+fn hash_of(file: &File, most: u64) -> Result<(u64, blake3::Hasher)> {
     let mut hasher = blake3::Hasher::new();
-    gate.wait()?;
-    let received = receive(socket, bytes, buffer, &mut hasher);
-    gate.wait()?;
-    let bytes = received.context("recv failed")?;
-    let own = OwnMemory { into: bytes, out_of: 0 };
-    say(&Message::Moved { bytes, own, hash: Some(hasher.finalize().to_hex().to_string()) })
+    let mut buffer = vec![0; 64 << 10];
+    let mut at = 0;
+    while at < most {
+        let ask = usize::try_from(most - at).map_or(buffer.len(), |left| left.min(buffer.len()));
+        match file.read_at(&mut buffer[..ask], at).context("cannot read what was written")? {
+            0 => break,
+            got => {
+                hasher.update(&buffer[..got]);
+                at += got as u64;
+            }
+        }
+    }
+    Ok((at, hasher))
 }
 
 /// Stops this process until the parent lets it go on.
@@ -133,16 +275,6 @@ impl Gate {
     fn wait(&self) -> Result<()> {
         kill_process(self.0, Signal::STOP).context("cannot stop at the gate")
     }
-}
-
-/// Memory whose pages are there already: first touches would be page faults in the window.
-fn touched(bytes: usize) -> Result<Vec<u8>> {
-    let mut buffer = Vec::new();
-    if buffer.try_reserve_exact(bytes).is_err() {
-        bail!("no memory for a chunk of {bytes} bytes: choose a smaller --chunk");
-    }
-    buffer.resize(bytes, 1);
-    Ok(buffer)
 }
 
 fn say(message: &Message) -> Result<()> {

@@ -38,7 +38,7 @@ fn by_sites(sender: [Option<u64>; 3]) -> RunReport {
         moved_bytes: BYTES,
         hash_ok: true,
         sender: side_report(sender),
-        receiver: side_report([Some(0), Some(BYTES), Some(0)]),
+        receiver: Some(side_report([Some(0), Some(BYTES), Some(0)])),
         devices: Devices::default(),
         stacks: Vec::new(),
         machine: None,
@@ -66,13 +66,8 @@ fn sample(passes: &[(Leaf, IterClass, u64, u64)], watched: &[Found]) -> LeafSamp
 
 /// Two rounds of a faultless read-send, as counted on 6.12.
 fn rounds() -> Vec<Round> {
-    let delivered = Delivered {
-        sent: BYTES,
-        received: BYTES,
-        hash: "h".into(),
-        sender: SENT,
-        receiver: RECEIVED,
-    };
+    let delivered =
+        Delivered { sent: BYTES, received: BYTES, hash: "h".into(), ..Delivered::default() };
     let payload = [Leaf::CopyToIter, Leaf::CopyFromIter].map(found).to_vec();
     let control = [Leaf::CopyToUser, Leaf::CopyFromUser].map(found).to_vec();
     let arguments = |bytes| sample(&[(Leaf::CopyFromUser, IterClass::None, 2, bytes)], &control);

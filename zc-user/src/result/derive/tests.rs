@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     expect::Term,
     probes::meters::METERS,
-    transfer::{Plan, receive, style},
+    transfer::{Part, Plan, receive, style},
 };
 
 const BYTES: u64 = 1 << 20;
@@ -100,11 +100,18 @@ impl Setup {
             machine: &Sample { syscalls: BTreeMap::new(), ..empty() },
         };
         let received = received();
-        let side = |side, run, jobs, cost| SideInput { side, run, empty: &self.empty, jobs, cost };
+        let side = |side, run, part: &Part| SideInput {
+            side,
+            run,
+            empty: &self.empty,
+            jobs: part.jobs,
+            cost: (part.cost)(PLAN),
+            completed: 0,
+        };
         run(
             &input,
-            &side(Side::Sender, &self.sender, style.jobs, (style.cost)(PLAN)),
-            &side(Side::Receiver, &received, receive::JOBS, receive::cost(PLAN)),
+            &side(Side::Sender, &self.sender, &style.sender),
+            Some(&side(Side::Receiver, &received, &receive::TCP)),
         )
     }
 
@@ -344,7 +351,8 @@ fn a_direction_that_no_site_can_see_is_not_zero() {
         run: &setup.sender,
         empty: &setup.empty,
         jobs: &[Job::SocketReceive],
-        cost: Cost { user_to_kernel: Term { value: 0, formula: "0" }, ..receive::cost(PLAN) },
+        cost: Cost { user_to_kernel: Term { value: 0, formula: "0" }, ..(receive::TCP.cost)(PLAN) },
+        completed: 0,
     };
     let input = RunInput {
         style: "read-send",

@@ -5,41 +5,46 @@ use rustix::{
     net::{SendFlags, send},
 };
 
-use super::{FILE_TO_TCP, Plan, Sending, Style};
-use crate::expect::{Cost, NOTHING, term};
+use super::TO_TCP;
+use crate::{
+    expect::{Cost, term},
+    transfer::{Part, Plan, Source, Style, link::Link, receive, work::Work},
+};
 
 pub(super) const STYLE: Style = Style {
     name: "read-send",
     how: "read(2) into a buffer, send(2) the buffer",
     textbook_name: "ordinary copy",
     textbook: "4 copies, 2 of them by the CPU, and 4 switches a chunk",
-    send: transfer,
-    cost,
-    jobs: FILE_TO_TCP,
+    source: Source::File,
+    link: Link::Tcp,
+    sender: Part { run: transfer, cost, jobs: TO_TCP },
+    receiver: Some(receive::TCP),
 };
 
 fn cost(plan: Plan) -> Cost {
     Cost {
         kernel_to_user: term(plan.bytes, "N: read"),
         user_to_kernel: term(plan.bytes, "N: send"),
-        kernel_to_kernel: NOTHING,
         syscalls: term(2 * plan.chunks(), "2⌈N/c⌉: read, send"),
+        ..Cost::NOTHING
     }
 }
 
-fn transfer(job: &mut Sending<'_>) -> Result<u64> {
+fn transfer(work: &mut Work<'_>) -> Result<u64> {
+    let (file, socket) = (work.file()?, work.end()?);
     let mut sent = 0;
-    while sent < job.bytes {
-        let ask = job.next(job.bytes - sent);
-        let got = read(job.file, &mut job.buffer[..ask])?;
+    while sent < work.bytes {
+        let ask = work.next(work.bytes - sent);
+        let got = read(file, &mut work.buffer[..ask])?;
         if got == 0 {
             return Err(Errno::NODATA);
         }
-        job.moved.into += got as u64;
-        let mut rest = &job.buffer[..got];
+        work.moved.into += got as u64;
+        let mut rest = &work.buffer[..got];
         while !rest.is_empty() {
-            let taken = send(job.socket, rest, SendFlags::empty())?;
-            job.moved.out_of += taken as u64;
+            let taken = send(socket, rest, SendFlags::empty())?;
+            work.moved.out_of += taken as u64;
             rest = &rest[taken..];
         }
         sent += got as u64;

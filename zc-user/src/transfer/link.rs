@@ -1,0 +1,142 @@
+//! What lies between the two sides of a transfer, made by their parent.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    path::Path,
+};
+
+use anyhow::{Context, Result, anyhow};
+use rustix::{
+    fs::{MemfdFlags, ftruncate, memfd_create},
+    pipe::pipe,
+};
+
+use super::pipe;
+
+/// What lies between the two sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// A TCP connection.
+    Tcp,
+    /// Two UDP sockets connected to each other.
+    Udp,
+    /// A pair of connected unix stream sockets.
+    UnixStream,
+    /// A pipe that holds a chunk.
+    Pipe,
+    /// A file that the sender writes, on the payload's file system. Nobody receives.
+    File,
+    /// Nothing: the payload ends in the sender's own memory. Nobody receives.
+    OwnMemory,
+    /// The sender's memory, into which the receiver reaches.
+    ProcessMemory,
+    /// Memory for a chunk that both have.
+    SharedMemory,
+}
+
+/// The two ends, for the workers.
+#[derive(Debug, Default)]
+pub struct Ends {
+    /// The sender's.
+    pub sender: Option<OwnedFd>,
+    /// The receiver's.
+    pub receiver: Option<OwnedFd>,
+}
+
+/// What a link is made from.
+pub struct Place<'a> {
+    /// The receiver's TCP port; 0 lets the kernel choose.
+    pub port: u16,
+    /// Where the payload lies.
+    pub folder: &'a Path,
+    /// Bytes asked for in a call.
+    pub chunk: usize,
+}
+
+impl Link {
+    /// For people: what the payload goes to.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+            Self::UnixStream => "unix socket",
+            Self::Pipe => "pipe",
+            Self::File => "file",
+            Self::OwnMemory => "memory",
+            Self::ProcessMemory => "process",
+            Self::SharedMemory => "shared memory",
+        }
+    }
+
+    /// Whether somebody else gets the payload.
+    pub fn has_receiver(self) -> bool {
+        !matches!(self, Self::File | Self::OwnMemory)
+    }
+
+    /// Makes it.
+    ///
+    /// # Errors
+    /// When the port is taken (`EADDRINUSE`) or the kernel refuses to make it.
+    pub fn open(self, place: &Place<'_>) -> Result<Ends> {
+        let both = |sender: OwnedFd, receiver: OwnedFd| Ends {
+            sender: Some(sender),
+            receiver: Some(receiver),
+        };
+        Ok(match self {
+            Self::Tcp => {
+                let (near, far) = tcp(place.port)?;
+                both(near.into(), far.into())
+            }
+            Self::Udp => {
+                let (near, far) = udp().context("no UDP sockets over loopback")?;
+                both(near.into(), far.into())
+            }
+            Self::UnixStream => {
+                let (near, far) = UnixStream::pair().context("no unix sockets")?;
+                both(near.into(), far.into())
+            }
+            Self::Pipe => {
+                let (out, into) = pipe().context("no pipe")?;
+                pipe::fit(&into, place.chunk).context("no pipe as large as a chunk")?;
+                both(into, out)
+            }
+            Self::File => {
+                let file = tempfile::tempfile_in(place.folder)
+                    .with_context(|| format!("no new file in {}", place.folder.display()))?;
+                Ends { sender: Some(file.into()), receiver: None }
+            }
+            Self::OwnMemory | Self::ProcessMemory => Ends::default(),
+            Self::SharedMemory => {
+                let memory = memfd_create("shared", MemfdFlags::CLOEXEC)?;
+                ftruncate(&memory, place.chunk as u64)?;
+                both(memory.try_clone()?, memory)
+            }
+        })
+    }
+}
+
+/// Both ends of a connection over loopback: the sender's, the receiver's.
+fn tcp(port: u16) -> Result<(TcpStream, TcpStream)> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let listener = TcpListener::bind(address).map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            anyhow!("port {port} is taken: choose another --port, or leave it out")
+        }
+        _ => anyhow!("cannot listen on {address}: {error}"),
+    })?;
+    let address = listener.local_addr()?;
+    let near =
+        TcpStream::connect(address).with_context(|| format!("cannot connect to {address}"))?;
+    let (far, _) = listener.accept().context("nobody connected")?;
+    Ok((near, far))
+}
+
+fn udp() -> io::Result<(UdpSocket, UdpSocket)> {
+    let near = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let far = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    near.connect(far.local_addr()?)?;
+    far.connect(near.local_addr()?)?;
+    Ok((near, far))
+}

@@ -1,0 +1,68 @@
+//! What one side of a transfer has to work with, and what it tells of its work.
+
+use std::os::fd::BorrowedFd;
+
+use rustix::io::{Errno, Result};
+use serde::{Deserialize, Serialize};
+
+use super::pace::Pace;
+
+/// What one side of a transfer has to work with.
+pub struct Work<'a> {
+    /// The payload's file, positioned at its start; the sender's only.
+    pub(super) file: Option<BorrowedFd<'a>>,
+    /// This side's end of the link, where the link has ends.
+    pub(super) end: Option<BorrowedFd<'a>>,
+    /// Bytes to move.
+    pub bytes: u64,
+    /// At most this many in a call.
+    pub chunk: usize,
+    /// Memory for a chunk, in whole pages, touched already.
+    pub buffer: &'a mut [u8],
+    /// The payload, for the sender of a style that starts from memory; otherwise empty.
+    pub memory: &'a [u8],
+    /// What both sides see.
+    pub(super) pace: &'a Pace,
+    /// Takes in what arrived, by whoever has it in memory at last.
+    pub hasher: &'a mut blake3::Hasher,
+    /// What has gone through this process's memory.
+    pub moved: OwnMemory,
+    /// Bytes that completions told of, which no system call returned: twice where a request had a
+    /// file at both ends.
+    pub completed: u64,
+    /// Whether the network had something sent twice, whose pages are copied again.
+    pub sent_again: bool,
+}
+
+/// Payload bytes that a process's system calls moved through its own memory, summed from what they
+/// returned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnMemory {
+    /// From the kernel into it.
+    pub into: u64,
+    /// Out of it to the kernel.
+    pub out_of: u64,
+}
+
+impl<'a> Work<'a> {
+    /// How many of `left` bytes the next call asks for.
+    pub fn next(&self, left: u64) -> usize {
+        usize::try_from(left).map_or(self.chunk, |left| left.min(self.chunk))
+    }
+
+    /// The payload's file.
+    ///
+    /// # Errors
+    /// `EBADF` on the receiver's side, which has none.
+    pub fn file(&self) -> Result<BorrowedFd<'a>> {
+        self.file.ok_or(Errno::BADF)
+    }
+
+    /// This side's end of the link.
+    ///
+    /// # Errors
+    /// `EBADF` where the style's link has none.
+    pub fn end(&self) -> Result<BorrowedFd<'a>> {
+        self.end.ok_or(Errno::BADF)
+    }
+}

@@ -5,6 +5,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
     os::{fd::OwnedFd, unix::net::UnixStream},
     path::Path,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, anyhow};
@@ -35,6 +36,9 @@ pub enum Link {
     /// Memory for a chunk that both have.
     SharedMemory,
 }
+
+/// How long a receiver waits for a datagram. Those of zc are on their way when it asks.
+const LOST: Duration = Duration::from_secs(30);
 
 /// The two ends, for the workers.
 #[derive(Debug, Default)]
@@ -91,6 +95,8 @@ impl Link {
             }
             Self::Udp => {
                 let (near, far) = udp().context("no UDP sockets over loopback")?;
+                // A datagram that is lost never comes.
+                far.set_read_timeout(Some(LOST))?;
                 both(near.into(), far.into())
             }
             Self::UnixStream => {

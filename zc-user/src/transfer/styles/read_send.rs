@@ -18,9 +18,12 @@ pub(super) const STYLE: Style = Style {
     textbook: "4 copies, 2 of them by the CPU, and 4 switches a chunk",
     source: Source::File,
     link: Link::Tcp,
-    sender: Part { run: transfer, cost, jobs: TO_TCP },
+    sender: SENDER,
     receiver: Some(receive::TCP),
 };
+
+/// read(2) and send(2), to whatever socket is at the other end.
+pub(super) const SENDER: Part = Part { run: transfer, cost, jobs: TO_TCP };
 
 fn cost(plan: Plan) -> Cost {
     Cost {

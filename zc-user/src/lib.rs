@@ -4,6 +4,7 @@
 //! A library so that the integration tests can drive the engine itself; people use the program.
 
 pub mod check;
+pub mod claims;
 pub mod cli;
 pub mod doctor;
 pub mod expect;

@@ -4,34 +4,28 @@ use std::{path::PathBuf, time::Duration};
 
 use anyhow::anyhow;
 use clap::{builder::PossibleValuesParser, value_parser};
-use tokio::{
-    signal::{
-        ctrl_c,
-        unix::{self, SignalKind},
-    },
-    task::spawn_blocking,
-    time::sleep,
-};
 use zc_common::Site;
 
-use super::{Exit, Failure, Outcome, output::OutputArgs, stacks::StackArgs};
+use super::{
+    Exit, Failure, Outcome, interruptible, output::OutputArgs, progress::Bar, stacks::StackArgs,
+};
 use crate::{
     expect::{Guess, Verdict},
-    lab::{self, Options},
+    lab::{self, Options, Progress},
     probes::{attach::check_permission, catalogue::SITES},
     report::{
         self,
         output::Output,
         text::{finished, head, table},
     },
-    result::{self, LabReport},
+    result,
     transfer::{
-        STYLES, Style, nearest, payload::PayloadError, session::Running, style,
+        STYLES, Style, nearest,
+        payload::{Payload, PayloadError},
+        style,
         styles::in_textbooks,
     },
 };
-
-mod progress;
 
 /// Run transfer styles and compare measured copies and switches with theory
 ///
@@ -187,12 +181,14 @@ pub(super) fn main(args: &Args) -> Outcome {
     let options = args.options()?;
     let output = args.output.open()?;
     let stacks = args.stacks.open()?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(Failure::unobserved)?;
-    let (report, interrupted) =
-        runtime.block_on(measure(options, Duration::from_secs(args.timeout)))?;
+    let limit = Duration::from_secs(args.timeout);
+    let (report, interrupted) = interruptible::run(limit, move |running| {
+        // Before the payload, which takes the longer.
+        check_permission().map_err(Failure::unobserved)?;
+        let bar = Bar::new(lab::steps(&options));
+        let payload = payload(&options, &bar)?;
+        lab::run(&options, &payload, running, &bar).map_err(Failure::unobserved)
+    })?;
     let text = if args.json {
         format!("{}\n", serde_json::to_string_pretty(&report).map_err(Failure::unobserved)?)
     } else {
@@ -209,39 +205,12 @@ pub(super) fn main(args: &Args) -> Outcome {
     })
 }
 
-/// Runs the lab in a thread of its own, until it is done, takes too long, or the user ends it;
-/// also says whether the user did.
-async fn measure(options: Options, limit: Duration) -> Result<(LabReport, bool), Failure> {
-    let running = Running::default();
-    let workers = running.clone();
-    let lab = spawn_blocking(move || {
-        // Before the payload, which takes the longer.
-        check_permission().map_err(Failure::unobserved)?;
-        let bar = progress::Bar::new(lab::steps(&options));
-        lab::Progress::doing(&bar, "making the payload");
-        let payload = lab::payload(&options).map_err(bad_payload)?;
-        lab::Progress::step(&bar);
-        lab::run(&options, &payload, &workers, &bar).map_err(Failure::unobserved)
-    });
-    tokio::pin!(lab);
-    let mut terminate = unix::signal(SignalKind::terminate()).map_err(Failure::unobserved)?;
-    let (why, interrupted) = tokio::select! {
-        done = &mut lab => {
-            return done.map_err(Failure::unobserved)?.map(|report| (report, false));
-        }
-        () = sleep(limit) => {
-            (format!("not done after {} s: give a longer --timeout", limit.as_secs()), false)
-        }
-        _ = ctrl_c() => ("interrupted".to_owned(), true),
-        _ = terminate.recv() => ("terminated".to_owned(), true),
-    };
-    // The lab's thread sees its workers die and comes to an end with what it has.
-    running.stop(why.clone());
-    match lab.await.map_err(Failure::unobserved)? {
-        Ok(report) => Ok((report, interrupted)),
-        Err(_) if interrupted => Err(Failure::interrupted(&why)),
-        Err(_) => Err(Failure::unobserved(anyhow!(why))),
-    }
+/// Makes or opens the payload, as a step of its own.
+pub(super) fn payload(options: &Options, progress: &dyn Progress) -> Result<Payload, Failure> {
+    progress.doing("making the payload");
+    let payload = lab::payload(options).map_err(bad_payload)?;
+    progress.step();
+    Ok(payload)
 }
 
 /// A file that the user named is the command line's fault, a full disk is not.

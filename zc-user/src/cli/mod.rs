@@ -7,10 +7,13 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 use crate::report::text::{harmless, one_line};
 
 mod check;
+mod claims;
 mod doctor;
 mod hold;
+mod interruptible;
 mod lab;
 mod output;
+mod progress;
 mod stacks;
 mod target;
 mod trace;
@@ -95,6 +98,7 @@ enum Command {
     Lab(lab::Args),
     Trace(trace::Args),
     Check(check::Args),
+    Claims(claims::Args),
     Doctor(doctor::Args),
     /// One side of a transfer; `zc lab` starts it
     #[command(subcommand, hide = true)]
@@ -135,6 +139,7 @@ pub fn main() -> ExitCode {
         Command::Lab(args) => lab::main(&args),
         Command::Trace(args) => trace::main(&args),
         Command::Check(args) => check::main(&args),
+        Command::Claims(args) => claims::main(&args),
         Command::Doctor(args) => doctor::main(&args),
         // A worker's failure goes to its parent, which says it once.
         Command::Worker(role) => {
@@ -166,7 +171,7 @@ mod tests {
     fn shown_commands_parse() {
         let mut shown = include_str!("../../../README.md").to_owned();
         shown.push_str(include_str!("../../../docs/check.md"));
-        for name in ["lab", "trace", "check", "doctor"] {
+        for name in ["lab", "trace", "check", "claims", "doctor"] {
             let mut command = Cli::command();
             let help = command.find_subcommand_mut(name).unwrap().render_long_help();
             shown.push_str(&help.to_string());

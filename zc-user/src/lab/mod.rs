@@ -65,6 +65,27 @@ pub struct Options {
     pub stacks: bool,
 }
 
+impl Default for Options {
+    /// Nothing to run yet; otherwise what the command line has where nothing is said.
+    fn default() -> Self {
+        Self {
+            styles: Vec::new(),
+            size: None,
+            chunk: 64 << 10,
+            repeat: 1,
+            cold: false,
+            file: None,
+            dir: None,
+            port: 0,
+            disabled: Vec::new(),
+            guesses: Vec::new(),
+            calibrate: true,
+            audit: false,
+            stacks: false,
+        }
+    }
+}
+
 /// Payload bytes when nothing else is said.
 pub const DEFAULT_SIZE: u64 = 64 << 20;
 

@@ -2,6 +2,7 @@
 
 mod audit;
 pub mod check;
+pub mod claims;
 pub mod doctor;
 pub mod flamegraph;
 pub mod lab;

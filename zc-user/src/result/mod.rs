@@ -15,6 +15,7 @@ use crate::{
 };
 
 pub mod audit;
+pub mod claims;
 pub mod derive;
 pub mod meters;
 pub mod stacks;

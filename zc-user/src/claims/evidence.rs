@@ -1,0 +1,186 @@
+//! What claims are decided by: runs of the lab's styles, in several circumstances.
+
+use std::collections::BTreeMap;
+
+use super::{Decided, Fact, Unobservable};
+use crate::{
+    expect::{Quantity, Side},
+    probes::catalogue::Direction,
+    result::{LabReport, Outcome, RunReport, SideReport},
+};
+
+/// How a style is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Circumstances {
+    /// Over loopback, the payload in the page cache.
+    Warm,
+    /// Over loopback, the payload on the disk only.
+    Cold,
+}
+
+impl Circumstances {
+    /// For people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Warm => "",
+            Self::Cold => " (cold)",
+        }
+    }
+}
+
+/// A run that a claim needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Need {
+    /// Name of the style.
+    pub style: &'static str,
+    /// How it is run.
+    pub how: Circumstances,
+}
+
+/// A style over loopback from a warm cache.
+pub(super) const fn warm(style: &'static str) -> Need {
+    Need { style, how: Circumstances::Warm }
+}
+
+/// What was measured.
+#[derive(Default)]
+pub struct Evidence {
+    runs: BTreeMap<Need, Result<RunReport, Unobservable>>,
+}
+
+impl Evidence {
+    /// Adds what the lab found in circumstances `how`. Of a report that lost counts nothing is believed.
+    pub(super) fn add(&mut self, how: Circumstances, report: LabReport) {
+        let incomplete = (!report.complete).then(|| {
+            Unobservable(format!("incomplete: {}", report.completeness.problems.join("; ")))
+        });
+        for style in report.styles {
+            let run = match (&incomplete, style.outcome) {
+                (_, Outcome::NotSupported { not_supported: lacking }) => {
+                    Err(Unobservable(format!(
+                        "{} is not supported here: {} in the {}",
+                        style.style,
+                        lacking.errno,
+                        lacking.side.name()
+                    )))
+                }
+                (Some(incomplete), _) => Err(incomplete.clone()),
+                (None, Outcome::Measured(run)) => Ok(*run),
+            };
+            self.runs.insert(Need { style: style.style, how }, run);
+        }
+    }
+
+    /// The run of `need`.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(super) fn run(&self, need: Need) -> Result<Measured<'_>, Unobservable> {
+        match self.runs.get(&need) {
+            Some(Ok(run)) => Ok(Measured { need, run }),
+            Some(Err(why)) => Err(why.clone()),
+            None => Err(Unobservable(format!("{} was not run", need.style))),
+        }
+    }
+}
+
+/// A run, and what it can be asked.
+#[derive(Clone, Copy)]
+pub(super) struct Measured<'a> {
+    need: Need,
+    pub(super) run: &'a RunReport,
+}
+
+impl<'a> Measured<'a> {
+    /// Payload bytes that arrived, all of them the right ones.
+    pub(super) fn bytes(self) -> Result<u64, Unobservable> {
+        if self.run.hash_ok {
+            Ok(self.run.moved_bytes)
+        } else {
+            Err(self.unobservable("what arrived is not what was sent"))
+        }
+    }
+
+    fn side(self, side: Side) -> Result<&'a SideReport, Unobservable> {
+        let found = self.run.sides().find(|(of, _)| *of == side);
+        found.map(|(_, report)| report).ok_or_else(|| self.unobservable("it has no receiver"))
+    }
+
+    fn unobservable(self, why: &str) -> Unobservable {
+        Unobservable(format!("{}{}: {why}", self.need.style, self.need.how.name()))
+    }
+
+    /// What was measured of `quantity` on `side`.
+    pub(super) fn fact(self, side: Side, quantity: Quantity) -> Result<Fact, Unobservable> {
+        let report = self.side(side)?;
+        let line = report.lines.iter().find(|line| line.quantity == quantity);
+        let measured = line.and_then(|line| line.measured).ok_or_else(|| {
+            let reason = line.and_then(|line| line.reason.as_deref());
+            self.unobservable(reason.unwrap_or("it was not counted"))
+        })?;
+        Ok(self.of(side, quantity_name(quantity), measured))
+    }
+
+    /// A number that was measured on `side`.
+    pub(super) fn of(self, side: Side, what: &str, measured: u64) -> Fact {
+        let Need { style, how } = self.need;
+        Fact { what: format!("{style}{}, {}: {what}", how.name(), side.name()), measured }
+    }
+
+    /// Bytes that the CPU copied on `side`: user to kernel, kernel to user, inside the kernel.
+    pub(super) fn copied(self, side: Side) -> Result<[Fact; 3], Unobservable> {
+        let [into, out, inside] = Direction::ALL.map(|direction| {
+            let quantity = Quantity::ALL.into_iter().find(|q| q.direction() == Some(direction));
+            self.fact(side, quantity.unwrap_or(Quantity::UserToKernel))
+        });
+        Ok([into?, out?, inside?])
+    }
+}
+
+fn quantity_name(quantity: Quantity) -> &'static str {
+    match quantity {
+        Quantity::UserToKernel => "bytes copied from user to kernel",
+        Quantity::KernelToUser => "bytes copied from kernel to user",
+        Quantity::KernelToKernel => "bytes copied in the kernel",
+        Quantity::Syscalls => "system calls",
+        Quantity::ModeSwitches => "mode switches",
+        Quantity::PageFaults => "page faults in user mode",
+    }
+}
+
+/// What facts are compared with.
+const PAYLOAD: &str = "payload bytes";
+
+impl Decided {
+    /// Whether the copies on one side are so many times the payload: user to kernel, kernel to user,
+    /// inside the kernel.
+    pub(super) fn copies(
+        measured: Measured<'_>,
+        side: Side,
+        times: [u64; 3],
+    ) -> Result<Self, Unobservable> {
+        let (bytes, facts) = (measured.bytes()?, measured.copied(side)?);
+        let holds = facts.iter().zip(times).all(|(fact, times)| fact.measured == times * bytes);
+        let moved = Fact { what: PAYLOAD.into(), measured: bytes };
+        Ok(Self { holds, facts: [vec![moved], facts.into()].concat() })
+    }
+
+    /// Whether so many times the payload was copied in the one direction that `quantity` is of.
+    pub(super) fn times(
+        measured: Measured<'_>,
+        side: Side,
+        quantity: Quantity,
+        times: u64,
+    ) -> Result<Self, Unobservable> {
+        let (bytes, fact) = (measured.bytes()?, measured.fact(side, quantity)?);
+        let moved = Fact { what: PAYLOAD.into(), measured: bytes };
+        Ok(Self { holds: fact.measured == times * bytes, facts: vec![moved, fact] })
+    }
+
+    /// Whether both hold, with the facts of both.
+    pub(super) fn and(self, other: Self) -> Self {
+        let mut facts = self.facts;
+        facts.extend(other.facts.into_iter().filter(|fact| fact.what != PAYLOAD));
+        Self { holds: self.holds && other.holds, facts }
+    }
+}

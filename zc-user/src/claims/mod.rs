@@ -1,0 +1,125 @@
+//! Public claims about copies, decided by what is measured on this machine.
+//!
+//! One table, a file for each field; CONTRIBUTING.md says how to add one. A claim is decided by its own
+//! counters and nothing else: what theory predicts has no say.
+
+use anyhow::Result;
+use serde::Serialize;
+
+mod evidence;
+mod pipes;
+mod run;
+mod table;
+
+pub use evidence::{Circumstances, Evidence, Need};
+pub use run::{Options, run, steps};
+pub use table::CLAIMS;
+
+/// A statement that somebody makes in public, and what decides it.
+pub struct Claim {
+    /// Its name: `T1` to `T10` are the textbook's, numbers are other people's.
+    pub id: &'static str,
+    /// What it says.
+    pub says: &'static str,
+    /// Who says so.
+    pub who: &'static str,
+    /// What has to be measured.
+    pub needs: &'static [Need],
+    /// What it comes down to; it holds if all of these do.
+    pub parts: &'static [Assertion],
+}
+
+impl std::fmt::Debug for Claim {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.id)
+    }
+}
+
+/// One thing that a claim asserts.
+pub struct Assertion {
+    /// In words.
+    pub says: &'static str,
+    /// Whether it holds.
+    pub decide: fn(&Evidence) -> Result<Decided, Unobservable>,
+}
+
+/// What decided an assertion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decided {
+    /// Whether it holds.
+    pub holds: bool,
+    /// The numbers that say so.
+    pub facts: Vec<Fact>,
+}
+
+/// A number that was measured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fact {
+    /// Of what, with its unit.
+    pub what: String,
+    /// How much.
+    pub measured: u64,
+}
+
+/// Why an assertion cannot be decided here.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unobservable(pub String);
+
+/// What became of a claim, or of one thing that it asserts. In order of weight: of several the last one
+/// decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It holds.
+    Confirmed,
+    /// This machine does not show it.
+    #[serde(rename = "not observable")]
+    NotObservable,
+    /// It does not hold.
+    Refuted,
+}
+
+impl Verdict {
+    /// For people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::NotObservable => "not observable",
+            Self::Refuted => "refuted",
+        }
+    }
+}
+
+/// The claim called `id`, whatever the case of its letter.
+pub fn claim(id: &str) -> Option<&'static Claim> {
+    CLAIMS.iter().find(|claim| claim.id.eq_ignore_ascii_case(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::transfer::style;
+
+    #[test]
+    fn every_claim_asserts_something_and_needs_styles_that_there_are() {
+        let ids: BTreeSet<_> = CLAIMS.iter().map(|claim| claim.id).collect();
+        assert_eq!(ids.len(), CLAIMS.len());
+        for claim in CLAIMS {
+            assert!(!claim.parts.is_empty(), "{}", claim.id);
+            for need in claim.needs {
+                assert!(style(need.style).is_some(), "{}: {}", claim.id, need.style);
+            }
+        }
+        assert_eq!(claim("t8").map(|claim| claim.id), claim("T8").map(|claim| claim.id));
+    }
+
+    #[test]
+    fn one_refuted_part_refutes_and_one_that_is_not_seen_leaves_open() {
+        use Verdict::{Confirmed, NotObservable, Refuted};
+        assert_eq!([Confirmed, NotObservable].into_iter().max(), Some(NotObservable));
+        assert_eq!([Refuted, NotObservable, Confirmed].into_iter().max(), Some(Refuted));
+    }
+}

@@ -1,0 +1,100 @@
+//! Measures what claims need, and decides them.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+
+use super::{Assertion, Circumstances, Claim, Evidence, Verdict};
+use crate::{
+    lab::{self, Progress},
+    result::{
+        Origin, Tier,
+        claims::{ClaimReport, ClaimsReport, PartReport},
+    },
+    transfer::{Style, payload::Payload, session::Running, style},
+};
+
+/// Name and version of the JSON format. The number grows when a key changes its meaning or goes.
+const SCHEMA: &str = "zc.claims/1";
+
+/// What to decide, and with what.
+pub struct Options {
+    /// In this order.
+    pub claims: Vec<&'static Claim>,
+    /// What the lab is asked for, but for the styles and the circumstances.
+    pub lab: lab::Options,
+}
+
+/// Which styles to run in which circumstances, each once.
+fn needed(claims: &[&'static Claim]) -> BTreeMap<Circumstances, Vec<&'static Style>> {
+    let mut needed: BTreeMap<Circumstances, Vec<&'static Style>> = BTreeMap::new();
+    for need in claims.iter().flat_map(|claim| claim.needs) {
+        let Some(style) = style(need.style) else { continue };
+        let styles = needed.entry(need.how).or_default();
+        if !styles.iter().any(|known| known.name == style.name) {
+            styles.push(style);
+        }
+    }
+    needed
+}
+
+/// How many steps [`run`] reports.
+pub fn steps(options: &Options) -> u64 {
+    needed(&options.claims)
+        .into_iter()
+        .map(|(how, styles)| lab::steps(&lab_options(options, how, styles)))
+        .sum()
+}
+
+fn lab_options(options: &Options, how: Circumstances, styles: Vec<&'static Style>) -> lab::Options {
+    lab::Options { styles, cold: how == Circumstances::Cold, ..options.lab.clone() }
+}
+
+/// Measures and decides.
+///
+/// # Errors
+/// Those of [`lab::run`].
+pub fn run(
+    options: &Options,
+    payload: &Payload,
+    running: &Running,
+    progress: &dyn Progress,
+) -> Result<ClaimsReport> {
+    let mut evidence = Evidence::default();
+    let mut problems = Vec::new();
+    for (how, styles) in needed(&options.claims) {
+        let report = lab::run(&lab_options(options, how, styles), payload, running, progress)?;
+        problems.extend(report.completeness.problems.iter().cloned());
+        evidence.add(how, report);
+    }
+    let claims = options.claims.iter().map(|claim| decide(claim, &evidence)).collect();
+    Ok(ClaimsReport {
+        origin: Origin::here(SCHEMA, Tier::Sites),
+        complete: problems.is_empty(),
+        problems,
+        size_bytes: payload.size,
+        chunk_bytes: options.lab.chunk,
+        claims,
+    })
+}
+
+fn decide(claim: &Claim, evidence: &Evidence) -> ClaimReport {
+    let parts: Vec<_> = claim.parts.iter().map(|part| decide_part(part, evidence)).collect();
+    let verdict = parts.iter().map(|part| part.verdict).max();
+    ClaimReport {
+        id: claim.id,
+        says: claim.says,
+        who: claim.who,
+        verdict: verdict.unwrap_or(Verdict::NotObservable),
+        parts,
+    }
+}
+
+fn decide_part(part: &Assertion, evidence: &Evidence) -> PartReport {
+    let (verdict, facts, reason) = match (part.decide)(evidence) {
+        Ok(decided) if decided.holds => (Verdict::Confirmed, decided.facts, None),
+        Ok(decided) => (Verdict::Refuted, decided.facts, None),
+        Err(why) => (Verdict::NotObservable, Vec::new(), Some(why.0)),
+    };
+    PartReport { says: part.says, verdict, facts, reason }
+}

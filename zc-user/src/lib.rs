@@ -12,6 +12,7 @@ pub mod kernel;
 pub mod lab;
 pub mod measure;
 mod nearest;
+pub mod network;
 pub mod probes;
 pub mod report;
 pub mod result;

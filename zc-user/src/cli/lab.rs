@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::anyhow;
-use clap::{builder::PossibleValuesParser, value_parser};
+use clap::{ValueEnum, builder::PossibleValuesParser, value_parser};
 use zc_common::Site;
 
 use super::{
@@ -12,6 +12,7 @@ use super::{
 use crate::{
     expect::{Guess, Verdict},
     lab::{self, Options, Progress},
+    network::{self, NicOptions},
     probes::{attach::check_permission, catalogue::SITES},
     report::{
         self,
@@ -62,7 +63,17 @@ pub(super) struct Args {
     /// Make the payload in this folder, which must be on a disk
     #[arg(long, value_name = "PATH", conflicts_with = "file")]
     dir: Option<PathBuf>,
-    /// Loopback port of the receiver [default: any free one]
+    /// What TCP and UDP go over: loopback, a pair of virtual devices, or two network cards joined by a
+    /// cable; but for loopback each end is in a network namespace of its own
+    #[arg(long, value_enum, default_value = "loopback")]
+    path: network::Path,
+    /// The two cards, if there are more that nobody uses
+    #[arg(long, value_name = "SENDER,RECEIVER")]
+    nics: Option<NicOptions>,
+    /// Have the sender's device gather a packet from several places of memory (scatter-gather), or not
+    #[arg(long, value_enum, value_name = "STATE")]
+    gather: Option<Switch>,
+    /// TCP port of the receiver [default: any free one]
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     port: u16,
     /// Predict a number yourself, as in sendfile.sender.mode_switches=0; may be repeated
@@ -87,6 +98,15 @@ pub(super) struct Args {
     json: bool,
     #[command(flatten)]
     output: OutputArgs,
+}
+
+/// A feature's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    /// Let it.
+    On,
+    /// Do not.
+    Off,
 }
 
 const EXAMPLES: &str = "\
@@ -155,6 +175,9 @@ impl Args {
             cold: self.cold,
             file: self.file.clone(),
             dir: self.dir.clone(),
+            path: self.path,
+            nics: self.nics.clone().unwrap_or_default(),
+            gather: self.gather.map(|state| state == Switch::On),
             port: self.port,
             disabled: disabled(&self.disable_site),
             guesses: self.predict.clone(),

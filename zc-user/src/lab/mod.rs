@@ -9,6 +9,7 @@ use self::audit::Audit;
 use crate::{
     expect::{Guess, Verdict},
     measure::{Engine, Findings, Loss, calibrate},
+    network::{Network, NetworkError, NicOptions, Path},
     probes::{
         attach::{self, AttachError, Probes, StackRoom, Status, probes_functions, sees},
         catalogue::{Job, SITES, entry},
@@ -51,6 +52,12 @@ pub struct Options {
     pub file: Option<PathBuf>,
     /// Where to make one.
     pub dir: Option<PathBuf>,
+    /// What TCP and UDP go over.
+    pub path: Path,
+    /// Which cards, where it is cards.
+    pub nics: NicOptions,
+    /// Whether the sender's device gathers; as it is by default.
+    pub gather: Option<bool>,
     /// The receiver's port; 0 lets the kernel choose.
     pub port: u16,
     /// Sites to leave out.
@@ -76,6 +83,9 @@ impl Default for Options {
             cold: false,
             file: None,
             dir: None,
+            path: Path::Loopback,
+            nics: NicOptions::default(),
+            gather: None,
             port: 0,
             disabled: Vec::new(),
             guesses: Vec::new(),
@@ -119,7 +129,7 @@ pub fn payload(options: &Options) -> Result<Payload, PayloadError> {
 /// Runs everything.
 ///
 /// # Errors
-/// An [`AttachError`] when nothing can be counted, those of [`calibrate`], and the first fault in a
+/// A [`NetworkError`] when there is no way for the packets, an [`AttachError`] when nothing can be counted, those of [`calibrate`], and the first fault in a
 /// style's runs, as a worker that ended early. Once `running` was stopped, a fault only ends the
 /// report after the styles that are done, if any is.
 pub fn run(
@@ -128,6 +138,7 @@ pub fn run(
     running: &Running,
     progress: &dyn Progress,
 ) -> Result<LabReport> {
+    let network = network(options)?;
     progress.doing("attaching probes");
     let mut probes = attach(options)?;
     let audit = options.audit.then(|| Audit::prepare(&mut probes));
@@ -139,6 +150,7 @@ pub fn run(
     let mut lab = Lab {
         options,
         payload,
+        network,
         running,
         progress,
         engine,
@@ -161,6 +173,15 @@ pub fn run(
         }
     }
     Ok(lab.report(styles))
+}
+
+/// What TCP and UDP go over, set as it was asked for.
+fn network(options: &Options) -> Result<Network, NetworkError> {
+    let network = Network::open(options.path, &options.nics)?;
+    if let Some(on) = options.gather {
+        network.set_gather(on)?;
+    }
+    Ok(network)
 }
 
 /// Jobs whose sites explain what a transfer did, beside those that its numbers rely on.
@@ -237,6 +258,7 @@ const fn group(n: u8) -> Group {
 struct Lab<'a> {
     options: &'a Options,
     payload: &'a Payload,
+    network: Network,
     running: &'a Running,
     progress: &'a dyn Progress,
     engine: Engine,
@@ -283,6 +305,7 @@ impl Lab<'_> {
                 chunk_bytes: self.options.chunk,
                 repeat: self.options.repeat,
                 cold: self.options.cold,
+                network: self.network.facts(),
                 hash: self.payload.hash.clone(),
             },
             completeness: Completeness {

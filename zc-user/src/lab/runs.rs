@@ -20,7 +20,8 @@ use crate::{
 
 impl Lab<'_> {
     fn plan(&self) -> Plan {
-        Plan { bytes: self.payload.size, chunk: self.options.chunk }
+        let route = (&self.network.facts()).into();
+        Plan { bytes: self.payload.size, chunk: self.options.chunk, route }
     }
 
     /// Measures `style`, where this machine can do it.
@@ -59,6 +60,7 @@ impl Lab<'_> {
         let warm_up = plan.bytes.min(plan.chunk.saturating_mul(2));
         let sizes = [&[warm_up], sizes].concat();
         let place = Place {
+            network: &self.network,
             port: self.options.port,
             folder: &self.payload.folder,
             chunk: usize::try_from(plan.chunk).context("a chunk that does not fit in memory")?,

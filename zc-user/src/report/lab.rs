@@ -6,10 +6,11 @@ use comfy_table::Cell;
 
 use super::{
     meters,
-    text::{bytes, finished, head, number, ratio, table, verdict},
+    text::{bytes, finished, harmless, head, number, ratio, table, verdict},
 };
 use crate::{
     expect::Quantity,
+    network::{EndFacts, Facts, Path},
     result::{
         Calibration, Copied, LabReport, Line, NotSupported, Outcome, RunReport, SideReport,
         StyleReport, Uncalibrated,
@@ -23,12 +24,13 @@ pub fn text(report: &LabReport, colour: bool) -> String {
     // Writing to a String cannot fail.
     let _ = writeln!(
         out,
-        "kernel {} ({}), tier {}\n{} in {} chunks over loopback, {} page cache, {} run{} each",
+        "kernel {} ({}), tier {}\n{} in {} chunks over {}, {} page cache, {} run{} each",
         report.origin.kernel,
         report.origin.architecture,
         report.origin.tier.name(),
         bytes(plan.size_bytes),
         bytes(plan.chunk_bytes),
+        network(&plan.network),
         if plan.cold { "cold" } else { "warm" },
         plan.repeat,
         if plan.repeat == 1 { "" } else { "s" },
@@ -67,6 +69,28 @@ pub fn text(report: &LabReport, colour: bool) -> String {
     let complete = if report.complete { "complete, no count was lost" } else { "not complete" };
     let _ = writeln!(out, "{}; {complete}", report.verdict);
     out
+}
+
+/// What the packets go over.
+fn network(facts: &Facts) -> String {
+    let Facts { path, sender, receiver } = facts;
+    let gather = match sender.gather {
+        Some(true) => "gathers",
+        Some(false) => "does not gather",
+        None => "does not say whether it gathers",
+    };
+    let driver = |end: &EndFacts| end.driver.clone().unwrap_or_else(|| "no driver known".into());
+    match path {
+        Path::Loopback => "loopback".into(),
+        Path::Veth => format!("a veth pair (the sender's end {gather})"),
+        Path::Nic => harmless(&format!(
+            "two cards ({}: {}, which {gather}; {}: {})",
+            sender.device,
+            driver(sender),
+            receiver.device,
+            driver(receiver),
+        )),
+    }
 }
 
 fn details(out: &mut String, style: &StyleReport, colour: bool) {

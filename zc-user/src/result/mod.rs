@@ -8,6 +8,7 @@ use crate::{
     expect::{Quantity, Side, Verdict},
     kernel::facts::Kernel,
     measure::Loss,
+    network::Facts,
     probes::{
         attach::Status,
         catalogue::{Direction, Effect, Job},
@@ -101,6 +102,8 @@ pub struct PlanReport {
     pub repeat: u32,
     /// Whether the payload was dropped from the page cache before each run.
     pub cold: bool,
+    /// What TCP and UDP went over.
+    pub network: Facts,
     /// BLAKE3 of the payload.
     pub hash: String,
 }

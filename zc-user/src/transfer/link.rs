@@ -1,20 +1,19 @@
 //! What lies between the two sides of a transfer, made by their parent.
 
 use std::{
-    io,
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
     os::{fd::OwnedFd, unix::net::UnixStream},
     path::Path,
     time::Duration,
 };
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use rustix::{
     fs::{MemfdFlags, ftruncate, memfd_create},
     pipe::pipe,
 };
 
 use super::pipe;
+use crate::network::Network;
 
 /// What lies between the two sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +50,8 @@ pub struct Ends {
 
 /// What a link is made from.
 pub struct Place<'a> {
+    /// What TCP and UDP go over.
+    pub network: &'a Network,
     /// The receiver's TCP port; 0 lets the kernel choose.
     pub port: u16,
     /// Where the payload lies.
@@ -90,11 +91,11 @@ impl Link {
         };
         Ok(match self {
             Self::Tcp => {
-                let (near, far) = tcp(place.port)?;
+                let (near, far) = place.network.connect(place.port)?;
                 both(near.into(), far.into())
             }
             Self::Udp => {
-                let (near, far) = udp().context("no UDP sockets over loopback")?;
+                let (near, far) = place.network.udp()?;
                 // A datagram that is lost never comes.
                 far.set_read_timeout(Some(LOST))?;
                 both(near.into(), far.into())
@@ -121,28 +122,4 @@ impl Link {
             }
         })
     }
-}
-
-/// Both ends of a connection over loopback: the sender's, the receiver's.
-fn tcp(port: u16) -> Result<(TcpStream, TcpStream)> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let listener = TcpListener::bind(address).map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            anyhow!("port {port} is taken: choose another --port, or leave it out")
-        }
-        _ => anyhow!("cannot listen on {address}: {error}"),
-    })?;
-    let address = listener.local_addr()?;
-    let near =
-        TcpStream::connect(address).with_context(|| format!("cannot connect to {address}"))?;
-    let (far, _) = listener.accept().context("nobody connected")?;
-    Ok((near, far))
-}
-
-fn udp() -> io::Result<(UdpSocket, UdpSocket)> {
-    let near = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let far = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-    near.connect(far.local_addr()?)?;
-    far.connect(near.local_addr()?)?;
-    Ok((near, far))
 }

@@ -23,7 +23,10 @@ use link::Link;
 pub use styles::STYLES;
 use work::Work;
 
-use crate::expect::Cost;
+use crate::{
+    expect::{Cost, NOTHING, Term, term},
+    network::{Facts, Path},
+};
 
 /// The numbers that a prediction depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +35,55 @@ pub struct Plan {
     pub bytes: u64,
     /// Bytes asked for in a call, `c` in formulas.
     pub chunk: u64,
+    /// What packets go through.
+    pub route: Route,
+}
+
+/// What packets go through on their way from a TCP or UDP socket to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Which way.
+    pub path: Path,
+    /// Whether the sender's device takes a packet from several places of memory. Where it does not, the
+    /// kernel first copies each packet to one place (`skb_linearize` by `validate_xmit_skb`,
+    /// net/core/dev.c).
+    pub gather: bool,
+}
+
+impl Route {
+    /// The one that needs nothing.
+    pub const LOOPBACK: Self = Self { path: Path::Loopback, gather: true };
+}
+
+impl From<&Facts> for Route {
+    /// A device that does not say whether it gathers is taken at its best: the count shows if it does
+    /// not.
+    fn from(facts: &Facts) -> Self {
+        Self { path: facts.path, gather: facts.sender.gather.unwrap_or(true) }
+    }
 }
 
 impl Plan {
     /// `⌈N/c⌉`.
     pub fn chunks(self) -> u64 {
         self.bytes.div_ceil(self.chunk)
+    }
+
+    /// What is copied inside the kernel on the way of packets through the network, on the sender's
+    /// account.
+    pub fn sent(self) -> Term {
+        if self.route.gather { NOTHING } else { term(self.bytes, "N: no gather DMA") }
+    }
+
+    /// The same where the packets refer to the sender's own memory, which a receiver on the same
+    /// machine must not get to see change (`skb_orphan_frags_rx`, include/linux/skbuff.h).
+    pub fn lent(self) -> Term {
+        match self.route {
+            Route { path: Path::Loopback | Path::Veth, gather: true } => {
+                term(self.bytes, "N: the same machine receives")
+            }
+            _ => self.sent(),
+        }
     }
 }
 
@@ -144,8 +190,20 @@ mod tests {
 
     #[test]
     fn chunks_round_up() {
-        assert_eq!(Plan { bytes: 10, chunk: 4 }.chunks(), 3);
-        assert_eq!(Plan { bytes: 8, chunk: 4 }.chunks(), 2);
-        assert_eq!(Plan { bytes: 1, chunk: 4 }.chunks(), 1);
+        let plan = |bytes| Plan { bytes, chunk: 4, route: Route::LOOPBACK };
+        assert_eq!([10, 8, 1].map(|bytes| plan(bytes).chunks()), [3, 2, 1]);
+    }
+
+    #[test]
+    fn only_gather_spares_a_sender_the_last_copy_and_only_another_machine_that_of_lent_pages() {
+        let copied = |path, gather| {
+            let plan = Plan { bytes: 7, chunk: 4, route: Route { path, gather } };
+            [plan.sent().value, plan.lent().value]
+        };
+        assert_eq!(copied(Path::Loopback, true), [0, 7]);
+        assert_eq!(copied(Path::Veth, true), [0, 7]);
+        assert_eq!(copied(Path::Veth, false), [7, 7]);
+        assert_eq!(copied(Path::Nic, true), [0, 0]);
+        assert_eq!(copied(Path::Nic, false), [7, 7]);
     }
 }

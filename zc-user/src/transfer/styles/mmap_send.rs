@@ -25,6 +25,7 @@ pub(super) const STYLE: Style = Style {
 fn cost(plan: Plan) -> Cost {
     Cost {
         user_to_kernel: term(plan.bytes, "N: send"),
+        kernel_to_kernel: plan.sent(),
         syscalls: term(plan.chunks(), "⌈N/c⌉: send"),
         ..Cost::NOTHING
     }

@@ -29,6 +29,7 @@ fn cost(plan: Plan) -> Cost {
     Cost {
         kernel_to_user: term(plan.bytes, "N: read"),
         user_to_kernel: term(plan.bytes, "N: send"),
+        kernel_to_kernel: plan.sent(),
         syscalls: term(2 * plan.chunks(), "2⌈N/c⌉: read, send"),
         ..Cost::NOTHING
     }

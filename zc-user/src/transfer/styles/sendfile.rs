@@ -20,7 +20,11 @@ pub(super) const STYLE: Style = Style {
 };
 
 fn cost(plan: Plan) -> Cost {
-    Cost { syscalls: term(plan.chunks(), "⌈N/c⌉: sendfile"), ..Cost::NOTHING }
+    Cost {
+        kernel_to_kernel: plan.sent(),
+        syscalls: term(plan.chunks(), "⌈N/c⌉: sendfile"),
+        ..Cost::NOTHING
+    }
 }
 
 /// sendfile(2) from the file to whatever is at the other end.

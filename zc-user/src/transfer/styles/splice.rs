@@ -23,7 +23,7 @@ pub(super) const STYLE: Style = Style {
 };
 
 fn cost(plan: Plan) -> Cost {
-    Cost { syscalls: calls(plan), ..Cost::NOTHING }
+    Cost { kernel_to_kernel: plan.sent(), syscalls: calls(plan), ..Cost::NOTHING }
 }
 
 /// System calls of [`transfer`].

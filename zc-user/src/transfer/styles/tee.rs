@@ -37,6 +37,7 @@ const JOBS: &[Job] = &[
 fn cost(plan: Plan) -> Cost {
     let rounds = plan.bytes.div_ceil(size::round(plan.chunk));
     Cost {
+        kernel_to_kernel: plan.sent(),
         syscalls: term(4 * rounds, "4⌈N/min(c, pipe)⌉: splice in, tee, splice out twice"),
         ..Cost::NOTHING
     }

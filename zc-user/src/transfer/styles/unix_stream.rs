@@ -1,7 +1,10 @@
 //! read(2) into a buffer, send(2) the buffer to a unix stream socket.
 
 use super::{BETWEEN_PROCESSES, read_send};
-use crate::transfer::{Part, Source, Style, link::Link, receive};
+use crate::{
+    expect::{Cost, NOTHING},
+    transfer::{Part, Plan, Source, Style, link::Link, receive},
+};
 
 pub(super) const STYLE: Style = Style {
     name: "unix-stream",
@@ -10,6 +13,11 @@ pub(super) const STYLE: Style = Style {
     textbook: "as over TCP, without the network",
     source: Source::File,
     link: Link::UnixStream,
-    sender: Part { jobs: BETWEEN_PROCESSES, ..read_send::SENDER },
+    sender: Part { cost, jobs: BETWEEN_PROCESSES, ..read_send::SENDER },
     receiver: Some(Part { jobs: BETWEEN_PROCESSES, ..receive::TCP }),
 };
+
+/// There is no device on the way.
+fn cost(plan: Plan) -> Cost {
+    Cost { kernel_to_kernel: NOTHING, ..(read_send::SENDER.cost)(plan) }
+}

@@ -185,6 +185,7 @@ pub(crate) struct Side {
     pub(crate) context_switches: Option<ContextSwitches>,
     pub(crate) block_io: Option<BlockIo>,
     pub(crate) network_bytes: Option<u64>,
+    pub(crate) network_buffers: Option<u64>,
     pub(crate) syscalls: Option<u64>,
     pub(crate) page_faults: PageFaults,
     pub(crate) fixed_syscalls: Option<u64>,
@@ -378,4 +379,5 @@ pub(crate) struct BlockIo {
 pub(crate) struct Devices {
     pub(crate) kernel_threads_block_io: Option<BlockIo>,
     pub(crate) network_bytes: Option<u64>,
+    pub(crate) network_buffers: Option<u64>,
 }

@@ -54,6 +54,7 @@ fn what_needs_probes_on_functions_is_absent_and_never_zero() {
         "block_io",
         "kernel_threads_block_io",
         "network_bytes",
+        "network_buffers",
     ];
     let mut found = Vec::new();
     values(&report, &absent, &mut found);

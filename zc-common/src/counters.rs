@@ -104,6 +104,10 @@ pub enum Event {
     NetworkBytes,
     /// Bytes of these that the device would not take, and that will be handed to it again.
     NetworkRefusedBytes,
+    /// Buffers with the bytes of [`Event::NetworkBytes`]: each has its headers.
+    NetworkBuffers,
+    /// Buffers with those of [`Event::NetworkRefusedBytes`].
+    NetworkRefusedBuffers,
     /// The first of the interrupts: [`Interrupt::event`] has the others.
     Interrupt,
 }

@@ -89,7 +89,7 @@ pub(crate) fn count_bytes(group: Group, event: Event, bytes: u32) {
     cells::happened(group, event as usize, u64::from(bytes));
 }
 
-/// Counts `bytes` of `event` that the network stack moves for `owner`.
+/// Counts `bytes`, or whatever `event` counts, of what the network stack moves for `owner`.
 #[inline(always)]
 pub(crate) fn count_bytes_of(owner: Owner, event: Event, bytes: u32) {
     add_event(owner.group, event as usize, u64::from(bytes));

@@ -61,7 +61,8 @@ fn current_pointer(offset: u32) -> Option<u64> {
 /// include/trace/events/net.h: the driver is about to get the buffer.
 #[btf_tracepoint(function = "net_dev_start_xmit")]
 fn net_dev_start_xmit(ctx: BtfTracePointContext) -> Option<()> {
-    count_transmission(Tracked(ctx.arg(0)), Tracked(ctx.arg(1)), Event::NetworkBytes)
+    let events = [Event::NetworkBytes, Event::NetworkBuffers];
+    count_transmission(Tracked(ctx.arg(0)), Tracked(ctx.arg(1)), events)
 }
 
 /// `TP_PROTO(struct sk_buff *skb, int rc, struct net_device *dev, unsigned int skb_len)`: the driver
@@ -73,18 +74,22 @@ fn net_dev_xmit(ctx: BtfTracePointContext) -> Option<()> {
     if ctx.arg::<i32>(1) != BUSY {
         return None;
     }
-    count_transmission(Tracked(ctx.arg(0)), Tracked(ctx.arg(2)), Event::NetworkRefusedBytes)
+    let events = [Event::NetworkRefusedBytes, Event::NetworkRefusedBuffers];
+    count_transmission(Tracked(ctx.arg(0)), Tracked(ctx.arg(2)), events)
 }
 
-/// Counts a `struct sk_buff` that a `struct net_device` is handed.
+/// Counts the bytes, and one buffer, of a `struct sk_buff` that a `struct net_device` is handed.
 #[inline(always)]
-fn count_transmission(skb: Tracked, device: Tracked, event: Event) -> Option<()> {
+fn count_transmission(skb: Tracked, device: Tracked, events: [Event; 2]) -> Option<()> {
     // What is backed by hardware hangs below it in the device tree; loopback, veth, bridges and
     // the like hang nowhere.
     if !armed() || device.read::<u64>(layout!(net_device_parent)) == 0 {
         return None;
     }
     // Often in a softirq, on top of an uninvolved task: the socket knows whose it is.
-    count_bytes_of(owner_of(skb), event, skb.read(layout!(skb_len)));
+    let owner = owner_of(skb);
+    let [bytes, buffers] = events;
+    count_bytes_of(owner, bytes, skb.read(layout!(skb_len)));
+    count_bytes_of(owner, buffers, 1);
     Some(())
 }

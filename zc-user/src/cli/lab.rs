@@ -36,11 +36,12 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// Styles to run; by default the four that textbooks compare
-    #[arg(value_name = "STYLE", value_parser = parse_style)]
-    styles: Vec<&'static Style>,
+    /// Styles to run; by default the four that textbooks compare. `architectures`, alone, runs the
+    /// textbook's three architectures from a cold page cache, which --path nic shows best
+    #[arg(value_name = "STYLE", value_parser = parse_what)]
+    what: Vec<What>,
     /// Run every style
-    #[arg(long, conflicts_with = "styles")]
+    #[arg(long, conflicts_with = "what")]
     all: bool,
     /// List the styles and exit
     #[arg(long)]
@@ -134,8 +135,20 @@ Exit status:
 /// and both workers hold a chunk in memory.
 const MAX_CHUNK: u64 = 1 << 30;
 
-fn parse_style(name: &str) -> Result<&'static Style, String> {
-    style(name).ok_or_else(|| {
+/// What can be run.
+#[derive(Clone, Copy, Debug)]
+enum What {
+    /// A style.
+    Style(&'static Style),
+    /// The three architectures.
+    Architectures,
+}
+
+fn parse_what(name: &str) -> Result<What, String> {
+    if name == "architectures" {
+        return Ok(What::Architectures);
+    }
+    style(name).map(What::Style).ok_or_else(|| {
         let known = STYLES.iter().map(|style| style.name).collect::<Vec<_>>().join(", ");
         match nearest(name) {
             Some(near) => format!("no such style; did you mean {near}? There are {known}"),
@@ -151,7 +164,20 @@ pub(super) fn parse_bytes(text: &str) -> Result<u64, String> {
         .map_err(|error| format!("{error}; write a number of bytes, or 64K, 64M, 1G"))
 }
 
+impl What {
+    fn style(&self) -> Option<&'static Style> {
+        match self {
+            Self::Style(style) => Some(style),
+            Self::Architectures => None,
+        }
+    }
+}
+
 impl Args {
+    fn architectures(&self) -> bool {
+        self.what.iter().any(|what| matches!(what, What::Architectures))
+    }
+
     fn options(&self) -> Result<Options, Failure> {
         if self.size == Some(0) {
             return Err(Failure::usage(anyhow!("--size 0 moves nothing: give at least 1 byte")));
@@ -162,7 +188,17 @@ impl Args {
                 self.chunk
             )));
         }
-        let chosen = self.styles.clone();
+        let chosen: Vec<_> = self.what.iter().filter_map(|what| what.style()).collect();
+        if self.architectures() && self.what.len() > 1 {
+            return Err(Failure::usage(anyhow!(
+                "architectures runs alone: name it without any style"
+            )));
+        }
+        if self.architectures() && (self.audit || self.stacks.wanted() || self.gather.is_some()) {
+            return Err(Failure::usage(anyhow!(
+                "architectures sets --gather itself, and has no --audit and no stacks: leave them out"
+            )));
+        }
         Ok(Options {
             styles: match (chosen.is_empty(), self.all) {
                 (false, _) => chosen,
@@ -205,6 +241,9 @@ pub(super) fn main(args: &Args) -> Outcome {
     let output = args.output.open()?;
     let stacks = args.stacks.open()?;
     let limit = Duration::from_secs(args.timeout);
+    if args.architectures() {
+        return architectures(args, options, output, limit);
+    }
     let (report, interrupted) = interruptible::run(limit, move |running| {
         // Before the payload, which takes the longer.
         check_permission().map_err(Failure::unobserved)?;
@@ -220,12 +259,34 @@ pub(super) fn main(args: &Args) -> Outcome {
     output.write(&text).map_err(Failure::unobserved)?;
     let ways = result::stacks::all(&report.styles);
     stacks.write(&ways, "zc lab", &report.origin.kernel).map_err(Failure::unobserved)?;
-    Ok(match report.verdict {
+    Ok(exit(report.verdict, report.complete, interrupted))
+}
+
+/// What a report amounts to.
+fn exit(verdict: Verdict, complete: bool, interrupted: bool) -> Exit {
+    match verdict {
         _ if interrupted => Exit::Interrupted,
         Verdict::Refuted => Exit::Refuted,
-        Verdict::Verified if report.complete => Exit::Holds,
+        Verdict::Verified if complete => Exit::Holds,
         _ => Exit::Unobserved,
-    })
+    }
+}
+
+/// Runs the three architectures and prints them side by side.
+fn architectures(args: &Args, options: Options, output: Output, limit: Duration) -> Outcome {
+    let (report, interrupted) = interruptible::run(limit, move |running| {
+        check_permission().map_err(Failure::unobserved)?;
+        let bar = Bar::new(lab::architectures_steps(&options));
+        let payload = payload(&options, &bar)?;
+        lab::architectures(&options, &payload, running, &bar).map_err(Failure::unobserved)
+    })?;
+    let text = if args.json {
+        format!("{}\n", serde_json::to_string_pretty(&report).map_err(Failure::unobserved)?)
+    } else {
+        report::architectures::text(&report, args.output.coloured())
+    };
+    output.write(&text).map_err(Failure::unobserved)?;
+    Ok(exit(report.verdict, report.complete, interrupted))
 }
 
 /// Makes or opens the payload, as a step of its own.

@@ -26,10 +26,12 @@ use crate::{
     },
 };
 
+mod architectures;
 mod audit;
 mod runs;
 mod stacks;
 
+pub use architectures::{ARCHITECTURES, Architecture, architectures, architectures_steps};
 use runs::group_of;
 
 /// Name and version of the JSON format. The number grows when a key changes its meaning or goes.

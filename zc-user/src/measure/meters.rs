@@ -13,6 +13,8 @@ pub struct Meters {
     pub block_io: BlockIo,
     /// Bytes that network devices backed by hardware took.
     pub network_bytes: u64,
+    /// In so many buffers.
+    pub network_buffers: u64,
 }
 
 /// A count by what the CPU was running.
@@ -63,6 +65,7 @@ impl Meters {
             },
             // Less what was refused, which may be told after the interval's edge.
             network_bytes: self.network_bytes.saturating_sub(before.network_bytes),
+            network_buffers: self.network_buffers.saturating_sub(before.network_buffers),
         }
     }
 
@@ -86,6 +89,8 @@ impl Meters {
             // may be more refused than handed on.
             network_bytes: event(Event::NetworkBytes)
                 .saturating_sub(event(Event::NetworkRefusedBytes)),
+            network_buffers: event(Event::NetworkBuffers)
+                .saturating_sub(event(Event::NetworkRefusedBuffers)),
         }
     }
 }

@@ -72,7 +72,7 @@ pub fn text(report: &LabReport, colour: bool) -> String {
 }
 
 /// What the packets go over.
-fn network(facts: &Facts) -> String {
+pub(super) fn network(facts: &Facts) -> String {
     let Facts { path, sender, receiver } = facts;
     let gather = match sender.gather {
         Some(true) => "gathers",

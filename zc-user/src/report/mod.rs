@@ -1,5 +1,6 @@
 //! Views of results. They compute nothing.
 
+pub mod architectures;
 mod audit;
 pub mod check;
 pub mod claims;

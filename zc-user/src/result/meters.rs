@@ -46,6 +46,9 @@ pub struct Switches {
     /// Bytes that the process's sockets handed to network devices that are backed by hardware.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network_bytes: Option<u64>,
+    /// In so many buffers, each with headers of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network_buffers: Option<u64>,
 }
 
 /// Mode switches.
@@ -140,8 +143,10 @@ impl Input<'_> {
         self.observed(Number::BlockIo).then_some(BlockIo { read_bytes, written_bytes })
     }
 
-    fn network_bytes(&self) -> Option<u64> {
-        self.observed(Number::Network).then_some(self.counted.network_bytes)
+    /// Bytes, and buffers.
+    fn network(&self) -> [Option<u64>; 2] {
+        let counted = [self.counted.network_bytes, self.counted.network_buffers];
+        counted.map(|count| self.observed(Number::Network).then_some(count))
     }
 
     fn interrupts(&self) -> Interrupts {
@@ -170,6 +175,7 @@ pub fn switches(input: &Input<'_>, syscalls: Option<u64>, page_faults: Option<u6
     let [system_calls, faults, hits] = causes;
     let total = causes.into_iter().sum();
     let measure::ContextSwitches { voluntary, involuntary } = input.counted.context_switches;
+    let [network_bytes, network_buffers] = input.network();
     Switches {
         mode_switches_by_cause: ByCause {
             system_calls,
@@ -182,13 +188,15 @@ pub fn switches(input: &Input<'_>, syscalls: Option<u64>, page_faults: Option<u6
             .observed(Number::ContextSwitches)
             .then_some(ContextSwitches { voluntary, involuntary }),
         block_io: input.block_io(),
-        network_bytes: input.network_bytes(),
+        network_bytes,
+        network_buffers,
     }
 }
 
 /// The machine's.
 pub fn devices(input: &Input<'_>) -> Devices {
-    Devices { kernel_threads_block_io: input.block_io(), network_bytes: input.network_bytes() }
+    let [network_bytes, _] = input.network();
+    Devices { kernel_threads_block_io: input.block_io(), network_bytes }
 }
 
 /// The table with what became of each row.
@@ -245,6 +253,7 @@ mod tests {
             context_switches: RawSwitches { voluntary: 7, involuntary: 8 },
             block_io: RawBlockIo { read_bytes: 4096, written_bytes: 512 },
             network_bytes: 66,
+            network_buffers: 1,
         }
     }
 

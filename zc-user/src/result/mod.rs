@@ -15,6 +15,7 @@ use crate::{
     },
 };
 
+pub mod architectures;
 pub mod audit;
 pub mod claims;
 pub mod derive;

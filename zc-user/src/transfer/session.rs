@@ -250,11 +250,6 @@ pub trait Window {
     }
 }
 
-/// A run that only warms up: code pages, buffers, the connection.
-pub struct Unwatched;
-
-impl Window for Unwatched {}
-
 /// A sender and, where the style has one, a receiver, connected, stopped before their next run.
 pub struct Session {
     sender: Worker,

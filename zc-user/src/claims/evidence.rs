@@ -5,8 +5,13 @@ use std::collections::BTreeMap;
 use super::{Decided, Fact, Unobservable};
 use crate::{
     expect::{Quantity, Side},
+    lab,
+    network::Path,
     probes::catalogue::Direction,
-    result::{LabReport, Outcome, RunReport, SideReport},
+    result::{
+        LabReport, Outcome, RunReport, SideReport,
+        architectures::{Way, way},
+    },
 };
 
 /// How a style is run.
@@ -16,6 +21,12 @@ pub enum Circumstances {
     Warm,
     /// Over loopback, the payload on the disk only.
     Cold,
+    /// Over a veth pair.
+    Veth,
+    /// From the disk over two network cards, of which the sender's gathers.
+    Nic,
+    /// The same, but it does not gather.
+    NicWithoutGather,
 }
 
 impl Circumstances {
@@ -24,7 +35,22 @@ impl Circumstances {
         match self {
             Self::Warm => "",
             Self::Cold => " (cold)",
+            Self::Veth => " (veth)",
+            Self::Nic => " (card)",
+            Self::NicWithoutGather => " (card without gather)",
         }
+    }
+
+    /// What the lab is to be asked for.
+    pub(super) fn options(self, options: &lab::Options) -> lab::Options {
+        let (path, gather) = match self {
+            Self::Warm | Self::Cold => (Path::Loopback, None),
+            Self::Veth => (Path::Veth, Some(true)),
+            Self::Nic => (Path::Nic, Some(true)),
+            Self::NicWithoutGather => (Path::Nic, Some(false)),
+        };
+        let cold = matches!(self, Self::Cold | Self::Nic | Self::NicWithoutGather);
+        lab::Options { path, gather, cold, ..options.clone() }
     }
 }
 
@@ -40,6 +66,16 @@ pub struct Need {
 /// A style over loopback from a warm cache.
 pub(super) const fn warm(style: &'static str) -> Need {
     Need { style, how: Circumstances::Warm }
+}
+
+/// A style from the disk over network cards.
+pub(super) const fn card(style: &'static str) -> Need {
+    Need { style, how: Circumstances::Nic }
+}
+
+/// The same, where the sender's card does not gather.
+pub(super) const fn card_without_gather(style: &'static str) -> Need {
+    Need { style, how: Circumstances::NicWithoutGather }
 }
 
 /// What was measured.
@@ -69,6 +105,11 @@ impl Evidence {
             };
             self.runs.insert(Need { style: style.style, how }, run);
         }
+    }
+
+    /// Says why nothing was measured for `need`.
+    pub(super) fn lacks(&mut self, need: Need, why: &str) {
+        self.runs.insert(need, Err(Unobservable(why.to_owned())));
     }
 
     /// The run of `need`.
@@ -101,6 +142,11 @@ impl<'a> Measured<'a> {
         }
     }
 
+    /// The same as a fact.
+    pub(super) fn payload(self) -> Result<Fact, Unobservable> {
+        Ok(Fact { what: PAYLOAD.into(), measured: self.bytes()? })
+    }
+
     fn side(self, side: Side) -> Result<&'a SideReport, Unobservable> {
         let found = self.run.sides().find(|(of, _)| *of == side);
         found.map(|(_, report)| report).ok_or_else(|| self.unobservable("it has no receiver"))
@@ -125,6 +171,18 @@ impl<'a> Measured<'a> {
     pub(super) fn of(self, side: Side, what: &str, measured: u64) -> Fact {
         let Need { style, how } = self.need;
         Fact { what: format!("{style}{}, {}: {what}", how.name(), side.name()), measured }
+    }
+
+    /// A number of the sender's way through its machine.
+    pub(super) fn sent(
+        self,
+        what: &str,
+        number: impl Fn(&Way) -> Option<u64>,
+    ) -> Result<Fact, Unobservable> {
+        let measured = number(&way(self.run));
+        let measured =
+            measured.ok_or_else(|| self.unobservable(&format!("{what}: not counted")))?;
+        Ok(self.of(Side::Sender, what, measured))
     }
 
     /// Bytes that the CPU copied on `side`: user to kernel, kernel to user, inside the kernel.
@@ -161,8 +219,7 @@ impl Decided {
     ) -> Result<Self, Unobservable> {
         let (bytes, facts) = (measured.bytes()?, measured.copied(side)?);
         let holds = facts.iter().zip(times).all(|(fact, times)| fact.measured == times * bytes);
-        let moved = Fact { what: PAYLOAD.into(), measured: bytes };
-        Ok(Self { holds, facts: [vec![moved], facts.into()].concat() })
+        Ok(Self { holds, facts: [vec![measured.payload()?], facts.into()].concat() })
     }
 
     /// Whether so many times the payload was copied in the one direction that `quantity` is of.
@@ -173,8 +230,8 @@ impl Decided {
         times: u64,
     ) -> Result<Self, Unobservable> {
         let (bytes, fact) = (measured.bytes()?, measured.fact(side, quantity)?);
-        let moved = Fact { what: PAYLOAD.into(), measured: bytes };
-        Ok(Self { holds: fact.measured == times * bytes, facts: vec![moved, fact] })
+        let holds = fact.measured == times * bytes;
+        Ok(Self { holds, facts: vec![measured.payload()?, fact] })
     }
 
     /// Whether both hold, with the facts of both.

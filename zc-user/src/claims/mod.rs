@@ -9,11 +9,19 @@ use serde::Serialize;
 mod evidence;
 mod pipes;
 mod run;
+mod sending;
 mod table;
+mod textbook;
 
 pub use evidence::{Circumstances, Evidence, Need};
 pub use run::{Options, run, steps};
 pub use table::CLAIMS;
+
+/// Payload of each transfer, in bytes: enough for many calls, and soon done.
+pub const SIZE: u64 = 1 << 20;
+
+/// Bytes asked for in a call.
+pub const CHUNK: u64 = 64 << 10;
 
 /// A statement that somebody makes in public, and what decides it.
 pub struct Claim {

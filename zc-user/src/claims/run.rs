@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use super::{Assertion, Circumstances, Claim, Evidence, Verdict};
+use super::{Assertion, Circumstances, Claim, Evidence, Need, Verdict};
 use crate::{
     lab::{self, Progress},
+    network::NetworkError,
+    report::text::one_line,
     result::{
         Origin, Tier,
         claims::{ClaimReport, ClaimsReport, PartReport},
@@ -47,7 +49,7 @@ pub fn steps(options: &Options) -> u64 {
 }
 
 fn lab_options(options: &Options, how: Circumstances, styles: Vec<&'static Style>) -> lab::Options {
-    lab::Options { styles, cold: how == Circumstances::Cold, ..options.lab.clone() }
+    lab::Options { styles, ..how.options(&options.lab) }
 }
 
 /// Measures and decides.
@@ -63,7 +65,18 @@ pub fn run(
     let mut evidence = Evidence::default();
     let mut problems = Vec::new();
     for (how, styles) in needed(&options.claims) {
-        let report = lab::run(&lab_options(options, how, styles), payload, running, progress)?;
+        let asked = lab_options(options, how, styles);
+        let report = match lab::run(&asked, payload, running, progress) {
+            Ok(report) => report,
+            // A machine need not have what packets are to go over.
+            Err(error) if error.is::<NetworkError>() => {
+                let why = one_line(error.as_ref());
+                let needs = asked.styles.iter().map(|style| Need { style: style.name, how });
+                needs.for_each(|need| evidence.lacks(need, &why));
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         problems.extend(report.completeness.problems.iter().cloned());
         evidence.add(how, report);
     }

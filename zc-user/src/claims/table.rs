@@ -1,9 +1,14 @@
 //! The table.
 
-use super::{Claim, pipes};
+use super::{Claim, pipes, sending, textbook};
 
 /// Every claim, in the order of reports.
 pub static CLAIMS: &[Claim] = &[
+    textbook::T8,
+    textbook::T9,
+    textbook::T10,
+    sending::MMAP,
+    sending::SPLICE,
     pipes::VMSPLICE_MAPS,
     pipes::VMSPLICE_BACK_COPIES,
     pipes::GIFT,

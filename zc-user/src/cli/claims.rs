@@ -6,7 +6,7 @@ use super::{
     Exit, Failure, Outcome, interruptible, lab::payload, output::OutputArgs, progress::Bar,
 };
 use crate::{
-    claims::{self, CLAIMS, Claim, Verdict, claim},
+    claims::{self, CHUNK, CLAIMS, Claim, SIZE, Verdict, claim},
     lab,
     probes::attach::check_permission,
     report::{
@@ -63,11 +63,6 @@ fn parse_claim(id: &str) -> Result<&'static Claim, String> {
         format!("no such claim; there are {known} (see zc claims --list)")
     })
 }
-
-/// Payload of each transfer, in bytes: enough for many calls, and soon done.
-const SIZE: u64 = 1 << 20;
-/// Bytes asked for in a call.
-const CHUNK: u64 = 64 << 10;
 
 /// Decides and prints.
 pub(super) fn main(args: &Args) -> Outcome {

@@ -89,7 +89,7 @@ fn row(architecture: &ArchitectureReport) -> Vec<Cell> {
         Cell::new(if shown.is_empty() { "0".into() } else { shown.join(" + ") }),
         number(way.cpu_copies_per_byte.map_or_else(|| NOT.into(), ratio)),
         count(way.nic_dma_bytes),
-        number(way.nic_header_bytes.map_or_else(|| "-".into(), |bytes| bytes.to_string())),
+        count(way.nic_header_bytes),
         count(way.mode_switches),
         run.map_or_else(|| Cell::new("-"), |run| verdict(run.verdict)),
     ]

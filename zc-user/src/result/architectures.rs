@@ -4,11 +4,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::{Copied, LabReport, Origin, RunReport, StyleReport};
-use crate::{
-    expect::Verdict,
-    lab::Architecture,
-    network::{Facts, Path},
-};
+use crate::{expect::Verdict, lab::Architecture, network::Facts};
 
 /// The three architectures.
 #[derive(Debug, Serialize)]
@@ -60,7 +56,7 @@ pub struct Way {
     /// Handed to a network card for its DMA, headers included: bytes. 0 where none is on the way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nic_dma_bytes: Option<u64>,
-    /// Of these, headers.
+    /// Of these, headers; 0 where no card is on the way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nic_header_bytes: Option<u64>,
     /// Crossings between user and kernel mode.
@@ -88,14 +84,15 @@ pub fn architecture(
     Ok(ArchitectureReport {
         name: architecture.name,
         textbook: architecture.textbook,
-        sender: way(run, report.plan.network.path),
+        sender: way(run),
         network: report.plan.network,
         problems: report.completeness.problems,
         style,
     })
 }
 
-fn way(run: &RunReport, path: Path) -> Way {
+/// The way of the bytes in the sender of `run`.
+pub fn way(run: &RunReport) -> Way {
     let side = &run.sender;
     let copied = side.copied;
     let copies = [copied.user_to_kernel, copied.kernel_to_user, copied.kernel_to_kernel];
@@ -108,7 +105,7 @@ fn way(run: &RunReport, path: Path) -> Way {
         cpu_copied_bytes: copied,
         cpu_copies_per_byte: copied_bytes.map(per_byte),
         nic_dma_bytes: side.switches.network_bytes,
-        nic_header_bytes: headers.filter(|_| path == Path::Nic),
+        nic_header_bytes: headers,
         mode_switches: side.mode_switches,
         syscalls: side.syscalls,
     }

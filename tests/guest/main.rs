@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod audit;
+mod audit_kinds;
 mod bad_input;
 mod bad_kernel;
 mod breakdown;

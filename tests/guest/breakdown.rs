@@ -11,7 +11,11 @@ use std::{
 };
 
 use io_uring::{IoUring, opcode, squeue::Flags, types::Fd};
-use rustix::{fs::sendfile, io::pread, pipe::pipe};
+use rustix::{
+    fs::sendfile,
+    io::pread,
+    pipe::{SpliceFlags, pipe, tee},
+};
 use zc::{
     measure::{Engine, Loss},
     probes::attach::{Breakdown, Options, Probes},
@@ -25,6 +29,8 @@ use zc_common::Group;
 use crate::{
     needs::{self, needs},
     support::{nothing_left_behind, scratch, wait_for},
+    theory::Kind,
+    transfers::Rig,
     unskipped::until_unskipped,
 };
 
@@ -203,6 +209,37 @@ fn calls_by_the_numbers_of_32_bit_code_are_told_apart() {
     let calls = |name| report.syscalls.iter().find(|row| row.name == name).map(|row| row.calls);
     assert_eq!(calls("(32-bit call)"), Some(7));
     assert_eq!(calls("writev"), None);
+}
+
+#[test]
+fn flows_of_memory_and_pipes_know_both_ends_of_a_call() {
+    const N: usize = 10_000;
+    const BYTES: u64 = 10_000;
+    let folder = scratch();
+    let mut rig = Rig::new(folder.path()).unwrap();
+    let ((out, into), (other_out, other_into)) = (pipe().unwrap(), pipe().unwrap());
+    let mut buffer = vec![0; N];
+    let report = count(&with_room(), || {
+        for kind in [Kind::VmspliceIn, Kind::VmspliceOut, Kind::ProcessRead, Kind::ProcessWrite] {
+            rig.pass(kind, N).unwrap();
+        }
+        rustix::io::write(&into, &buffer).unwrap();
+        assert_eq!(tee(&out, &other_into, N, SpliceFlags::empty()), Ok(N));
+        for pipe in [&out, &other_out] {
+            assert_eq!(rustix::io::read(pipe, &mut buffer), Ok(N));
+        }
+    });
+    assert!(report.completeness.uncovered.is_empty(), "{:?}", report.completeness.uncovered);
+    let copied = |call, source, sink| {
+        let Flow { bytes, copied, .. } = flow(&report, call, source, sink);
+        assert_eq!(*bytes, Some(BYTES));
+        [copied.user_to_kernel, copied.kernel_to_user, copied.kernel_to_kernel].map(Option::unwrap)
+    };
+    assert_eq!(copied("vmsplice", "memory", "pipe"), [0, 0, 0]);
+    assert_eq!(copied("vmsplice", "pipe", "memory"), [0, BYTES, 0]);
+    assert_eq!(copied("process_vm_readv", "another process", "memory"), [0, BYTES, 0]);
+    assert_eq!(copied("process_vm_writev", "memory", "another process"), [BYTES, 0, 0]);
+    assert_eq!(copied("tee", "pipe", "pipe"), [0, 0, 0]);
 }
 
 #[test]

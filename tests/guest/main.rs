@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod audit;
+mod audit_kinds;
 mod bad_input;
 mod bad_kernel;
 mod breakdown;
@@ -24,11 +25,13 @@ mod least_privilege;
 mod losses;
 mod mapping;
 mod needs;
+mod process_vm;
 mod property;
 mod report;
 mod site_files;
 mod site_kernel;
 mod site_local;
+mod site_memory;
 mod site_sockets;
 mod skip;
 mod stacks;

@@ -55,6 +55,13 @@ impl Mapping {
         (0..length).map(|i| unsafe { start.wrapping_add(i).read_volatile() }).collect()
     }
 
+    /// Unmaps what is behind its first `pages`.
+    pub(crate) fn cut(&self, pages: usize) {
+        let start = self.0.wrapping_byte_add(pages * PAGE);
+        // SAFETY: inside the mapping; nothing refers to what is in it.
+        unsafe { munmap(start, self.1 - pages * PAGE) }.unwrap();
+    }
+
     fn small(self) -> Self {
         // SAFETY: a mapping of this type; the advice changes no content.
         unsafe { madvise(self.0, self.1, Advice::LinuxNoHugepage) }.unwrap();

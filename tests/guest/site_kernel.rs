@@ -134,10 +134,10 @@ fn for_128_pages<P>(site: Site, prepare: impl Fn(usize) -> P, work: impl Fn(&mut
 /// A child that shares this process's memory until it is dropped. It writes to none, not even to its
 /// stack: who writes to a shared page first gets the copy, so that one of the parent's own pages would
 /// be copied on its behalf or not, as it happens.
-struct Sharer(i32);
+pub(crate) struct Sharer(i32);
 
 impl Sharer {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let child: i32;
         // SAFETY: fork(2) and, in the child, pause(2) for ever, with registers only. The kernel
         // changes none but those named here.
@@ -160,6 +160,10 @@ impl Sharer {
         }
         assert!(child > 0);
         Self(child)
+    }
+
+    pub(crate) fn id(&self) -> i32 {
+        self.0
     }
 }
 

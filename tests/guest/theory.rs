@@ -48,6 +48,14 @@ pub(crate) enum Kind {
     SpliceTcp,
     /// `write` to a pipe, `splice` from it to ext4.
     SpliceDisk,
+    /// `vmsplice` into a pipe, `read` from it.
+    VmspliceIn,
+    /// `write` to a pipe, `vmsplice` from it.
+    VmspliceOut,
+    /// `process_vm_readv`.
+    ProcessRead,
+    /// `process_vm_writev`.
+    ProcessWrite,
     /// `sendmsg` and `recvmsg` over UDP on loopback.
     Udp,
     /// `send` and `recv` over a unix stream.
@@ -90,7 +98,7 @@ pub(crate) const UDP_IN_ONE_PIECE: usize = 15_000;
 pub(crate) const UDP_IN_PAGES: usize = 17_000;
 
 impl Kind {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::DiskRead,
         Self::DiskWrite,
         Self::DirectRead,
@@ -106,6 +114,10 @@ impl Kind {
         Self::SendfileTcp,
         Self::SpliceTcp,
         Self::SpliceDisk,
+        Self::VmspliceIn,
+        Self::VmspliceOut,
+        Self::ProcessRead,
+        Self::ProcessWrite,
         Self::Udp,
         Self::UnixStream,
         Self::UnixDatagram,
@@ -142,6 +154,20 @@ impl Kind {
                     ("generic_perform_write", Kernel),
                 ],
             ),
+            Self::VmspliceIn => (
+                &[c::SYS_vmsplice, c::SYS_read],
+                &[("__x64_sys_vmsplice", None), ("anon_pipe_read", User)],
+            ),
+            Self::VmspliceOut => (
+                &[c::SYS_write, c::SYS_vmsplice],
+                &[("anon_pipe_write", User), ("pipe_to_user", None)],
+            ),
+            Self::ProcessRead => {
+                (&[c::SYS_process_vm_readv], &[("__x64_sys_process_vm_readv", None)])
+            }
+            Self::ProcessWrite => {
+                (&[c::SYS_process_vm_writev], &[("__x64_sys_process_vm_writev", None)])
+            }
             Self::Udp => (
                 &[c::SYS_sendmsg, c::SYS_recvmsg],
                 if n >= UDP_IN_PAGES {
@@ -167,11 +193,16 @@ impl Kind {
             Self::DirectRead | Self::DirectWrite | Self::Zero => [0, 0, 0],
             // Out of the page cache, or out of the text in `seq_file`'s buffer (fs/seq_file.c).
             Self::DiskRead | Self::MemoryRead | Self::Generated => [0, 1, 0],
-            // Into the page cache.
-            Self::DiskWrite | Self::MemoryWrite => [1, 0, 0],
-            // Into the pipe's pages or the socket's buffers, and out of them. A mapped file's page
-            // is user memory like any other.
+            // Into the page cache; into the other process's pages.
+            Self::DiskWrite | Self::MemoryWrite | Self::ProcessWrite => [1, 0, 0],
+            // Out of the other process's pages, through the kernel's own mapping of them
+            // (`process_vm_rw_pages`, mm/process_vm_access.c). The pipe refers to the caller's pages
+            // (`iter_to_pipe`, fs/splice.c), and the reader copies out of them.
+            Self::ProcessRead | Self::VmspliceIn => [0, 1, 0],
+            // Into the pipe's pages or the socket's buffers, and out of them, which a vmsplice does as a
+            // read does (`pipe_to_user`, fs/splice.c). A mapped file's page is user memory like any other.
             Self::Pipe
+            | Self::VmspliceOut
             | Self::Tcp
             | Self::MmapSend
             | Self::Udp

@@ -4,6 +4,7 @@ use std::{
     fmt,
     fs::File,
     io::{self, IoSlice, IoSliceMut},
+    mem,
     net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket},
     os::{
         fd::{AsFd, OwnedFd},
@@ -24,11 +25,12 @@ use rustix::{
         RecvAncillaryBuffer, RecvFlags, SendAncillaryBuffer, SendFlags, recv, recvmsg, send,
         sendmsg,
     },
-    pipe::{SpliceFlags, pipe, splice},
+    pipe::{IoSliceRaw, SpliceFlags, pipe, splice, vmsplice},
+    process::{Pid, getpid},
 };
 use zc::measure::sockopt;
 
-use crate::theory::Kind;
+use crate::{process_vm, theory::Kind};
 
 /// Bytes of each file; no transfer is larger. A pipe holds as much, and the socket buffers more.
 pub(crate) const LARGEST: usize = 60_000;
@@ -63,6 +65,9 @@ pub(crate) struct Rig {
     stream: (UnixStream, UnixStream),
     datagram: (UnixDatagram, UnixDatagram),
     memory_of_its_own: Vec<u8>,
+    neighbour: Vec<u8>,
+    /// Known from the start, because asking for it is a call.
+    own_pid: Pid,
 }
 
 impl Rig {
@@ -92,6 +97,8 @@ impl Rig {
             stream: UnixStream::pair()?,
             datagram: UnixDatagram::pair()?,
             memory_of_its_own: vec![5; content.len() + BLOCK],
+            neighbour: content,
+            own_pid: getpid(),
         })
     }
 
@@ -102,13 +109,31 @@ impl Rig {
 
     /// Moves `n` bytes.
     pub(crate) fn pass(&mut self, kind: Kind, n: usize) -> Result<(), Short> {
-        let start = self.memory_of_its_own.as_ptr().align_offset(BLOCK);
-        let bytes = &mut self.memory_of_its_own[start..start + n];
-        let none = SpliceFlags::empty();
-        let moved = |got: rustix::io::Result<usize>| match got {
-            Ok(got) if got == n => Ok(()),
-            got => Err(Short { asked: n, got: got.map_err(Into::into) }),
+        let mut memory = mem::take(&mut self.memory_of_its_own);
+        let start = memory.as_ptr().align_offset(BLOCK);
+        let bytes = &mut memory[start..start + n];
+        let passed = match kind {
+            Kind::Pipe | Kind::SpliceDisk | Kind::VmspliceIn | Kind::VmspliceOut => {
+                self.pass_pipe(kind, bytes)
+            }
+            Kind::Tcp
+            | Kind::MmapSend
+            | Kind::ZerocopyTcp
+            | Kind::SendfileTcp
+            | Kind::SpliceTcp
+            | Kind::Udp
+            | Kind::UnixStream
+            | Kind::UnixDatagram => self.pass_socket(kind, bytes),
+            _ => self.pass_memory(kind, bytes),
         };
+        self.memory_of_its_own = memory;
+        passed
+    }
+
+    /// From a file or another process to memory, or the other way.
+    fn pass_memory(&mut self, kind: Kind, bytes: &mut [u8]) -> Result<(), Short> {
+        let n = bytes.len();
+        let moved = all(n);
         match kind {
             Kind::DiskRead => moved(pread(&self.disk, bytes, 0)),
             Kind::DiskWrite => moved(pwrite(&self.disk, bytes, 0)),
@@ -124,10 +149,48 @@ impl Rig {
                 let mut parts = [IoSliceMut::new(bytes)];
                 moved(preadv2(&self.generated, &mut parts, 0, ReadWriteFlags::empty()))
             }
+            Kind::ProcessRead => moved(process_vm::read(self.own_pid, bytes, &self.neighbour[..n])),
+            Kind::ProcessWrite => {
+                moved(process_vm::write(self.own_pid, bytes, &mut self.neighbour[..n]))
+            }
+            _ => unreachable!("{kind:?} passes something else"),
+        }
+    }
+
+    /// Through a pipe.
+    fn pass_pipe(&self, kind: Kind, bytes: &mut [u8]) -> Result<(), Short> {
+        let n = bytes.len();
+        let (moved, none) = (all(n), SpliceFlags::empty());
+        match kind {
             Kind::Pipe => {
                 moved(write(&self.pipe.0, bytes))?;
                 moved(read(&self.pipe.1, bytes))
             }
+            Kind::SpliceDisk => {
+                moved(write(&self.pipe.0, bytes))?;
+                moved(splice(&self.pipe.1, None, &self.disk, Some(&mut 0), n, none))
+            }
+            Kind::VmspliceIn => {
+                // SAFETY: they are read out again before anything else is done with them.
+                let lent =
+                    unsafe { vmsplice(&self.pipe.0, &[IoSliceRaw::from_slice(bytes)], none) };
+                moved(lent)?;
+                moved(read(&self.pipe.1, bytes))
+            }
+            Kind::VmspliceOut => {
+                moved(write(&self.pipe.0, bytes))?;
+                // SAFETY: the kernel writes to this buffer, which nobody else has.
+                moved(unsafe { vmsplice(&self.pipe.1, &[IoSliceRaw::from_slice_mut(bytes)], none) })
+            }
+            _ => unreachable!("{kind:?} passes something else"),
+        }
+    }
+
+    /// Through a socket.
+    fn pass_socket(&self, kind: Kind, bytes: &mut [u8]) -> Result<(), Short> {
+        let n = bytes.len();
+        let (moved, none) = (all(n), SpliceFlags::empty());
+        match kind {
             Kind::Tcp => through(&self.tcp, bytes, moved),
             Kind::MmapSend => {
                 moved(send(&self.tcp.0, &self.mapped.0[..n], SendFlags::empty()))?;
@@ -146,10 +209,6 @@ impl Rig {
                 moved(splice(&self.pipe.1, None, &self.tcp.0, None, n, none))?;
                 moved(receive(&self.tcp.1, bytes))
             }
-            Kind::SpliceDisk => {
-                moved(write(&self.pipe.0, bytes))?;
-                moved(splice(&self.pipe.1, None, &self.disk, Some(&mut 0), n, none))
-            }
             Kind::Udp => {
                 let parts = [IoSlice::new(bytes)];
                 let mut control = SendAncillaryBuffer::default();
@@ -161,7 +220,16 @@ impl Rig {
             }
             Kind::UnixStream => through(&self.stream, bytes, moved),
             Kind::UnixDatagram => through(&self.datagram, bytes, moved),
+            _ => unreachable!("{kind:?} passes something else"),
         }
+    }
+}
+
+/// That a call moved all of `n` bytes.
+fn all(n: usize) -> impl Fn(rustix::io::Result<usize>) -> Result<(), Short> {
+    move |got| match got {
+        Ok(got) if got == n => Ok(()),
+        got => Err(Short { asked: n, got: got.map_err(Into::into) }),
     }
 }
 

@@ -59,6 +59,14 @@ pub enum Site {
     PipeRead,
     /// Writer → pipe (`fs/pipe.c`).
     PipeWrite,
+    /// Pipe → memory of a `vmsplice` (`fs/splice.c`).
+    VmspliceRead,
+    /// Memory of a `vmsplice` → pipe by page reference (`fs/splice.c`).
+    VmspliceWrite,
+    /// Another process's memory → reader (`mm/process_vm_access.c`).
+    ProcessRead,
+    /// Writer → another process's memory (`mm/process_vm_access.c`).
+    ProcessWrite,
     /// File → pipe through freshly allocated pages (`fs/splice.c`).
     CopySpliceRead,
     /// File → pipe by page reference (`mm/filemap.c`, before 6.5 `fs/splice.c`).
@@ -95,7 +103,7 @@ pub enum Site {
 
 impl Site {
     /// Every site, in counter order.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 46] = [
         Self::FilemapRead,
         Self::ShmemRead,
         Self::DirectIo,
@@ -122,6 +130,10 @@ impl Site {
         Self::TcpZerocopyReceive,
         Self::PipeRead,
         Self::PipeWrite,
+        Self::VmspliceRead,
+        Self::VmspliceWrite,
+        Self::ProcessRead,
+        Self::ProcessWrite,
         Self::CopySpliceRead,
         Self::FilemapSpliceRead,
         Self::ShmemSpliceRead,

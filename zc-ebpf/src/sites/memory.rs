@@ -1,10 +1,10 @@
-//! Copies that memory management makes: pages that two parties can no longer share, and bounce
-//! buffers.
+//! Copies between the memory of two processes; and those that memory management makes: pages that two
+//! parties can no longer share, and bounce buffers.
 
 use aya_ebpf::{macros::fexit, programs::FExitContext};
 use zc_common::{IterClass, Site};
 
-use super::{count_current, count_machine};
+use super::{count_bare, count_current, count_machine};
 use crate::{
     layout::layout,
     memory::{Tracked, peek},
@@ -16,6 +16,20 @@ const PAGE: i64 = 4096;
 /// The bits of a page table entry that hold the page's address (`PTE_PFN_MASK`,
 /// arch/x86/include/asm/pgtable_types.h).
 const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
+
+/// `long __x64_sys_process_vm_readv(const struct pt_regs *)`: the bytes that were copied out of the other
+/// process's pages. Not `process_vm_rw`, which has seven parameters: kernels before 6.6 refuse programs on
+/// more than six.
+#[fexit]
+fn process_vm_readv(ctx: FExitContext) -> Option<()> {
+    count_bare(&ctx, Site::ProcessRead)
+}
+
+/// `long __x64_sys_process_vm_writev(const struct pt_regs *)`: the same into them.
+#[fexit]
+fn process_vm_writev(ctx: FExitContext) -> Option<()> {
+    count_bare(&ctx, Site::ProcessWrite)
+}
 
 /// `vm_fault_t do_wp_page(struct vm_fault *)`: either lets the task write to the page, which is
 /// its own by now, or copies it. `wp_page_copy` is inlined into it from 6.5 on, but the page table

@@ -99,6 +99,14 @@ pub enum Job {
     PipeRead,
     /// Writer → pipe.
     PipeWrite,
+    /// Pipe → memory of a vmsplice.
+    VmspliceRead,
+    /// Memory of a vmsplice → pipe by reference.
+    VmspliceWrite,
+    /// Another process's memory → reader.
+    ProcessRead,
+    /// Writer → another process's memory.
+    ProcessWrite,
     /// File → pipe with a copy.
     SpliceReadCopy,
     /// File → pipe by reference.

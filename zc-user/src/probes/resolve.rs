@@ -124,6 +124,11 @@ fn offsets(btf: &Btf) -> Result<Layout, BtfError> {
         iter_count: btf.offset("iov_iter", "count")?,
         msg_iter: btf.offset("msghdr", "msg_iter")?,
         file_flags: btf.offset("file", "f_flags")?,
+        file_mode: btf.offset("file", "f_mode")?,
+        task_files: btf.offset("task_struct", "files")?,
+        files_fdt: btf.offset("files_struct", "fdt")?,
+        fdt_max_fds: btf.offset("fdtable", "max_fds")?,
+        fdt_fd: btf.offset("fdtable", "fd")?,
         skb_len: btf.offset("sk_buff", "len")?,
         skb_data_len: btf.offset("sk_buff", "data_len")?,
         skb_sk: btf.offset("sk_buff", "sk")?,
@@ -193,11 +198,6 @@ fn breakdown(btf: &Btf, layout: &mut Layout) -> Result<(), BtfError> {
     layout.task_stack = btf.offset("task_struct", "stack")?;
     layout.task_status =
         btf.offset("task_struct", "thread_info")? + btf.offset("thread_info", "status")?;
-    layout.task_files = btf.offset("task_struct", "files")?;
-    layout.files_fdt = btf.offset("files_struct", "fdt")?;
-    layout.fdt_max_fds = btf.offset("fdtable", "max_fds")?;
-    layout.fdt_fd = btf.offset("fdtable", "fd")?;
-    layout.file_mode = btf.offset("file", "f_mode")?;
     layout.file_inode = btf.offset("file", "f_inode")?;
     layout.file_private = btf.offset("file", "private_data")?;
     layout.inode_mode = btf.offset("inode", "i_mode")?;

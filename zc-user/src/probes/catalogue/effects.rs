@@ -39,6 +39,11 @@ pub(super) fn to_user(_class: IterClass) -> Effect {
     Effect::Copy(KernelToUser)
 }
 
+/// From the user's memory to where the function keeps it.
+pub(super) fn from_user(_class: IterClass) -> Effect {
+    Effect::Copy(UserToKernel)
+}
+
 /// Zeros. A pipe up to 6.4 gets pages of its own, filled.
 pub(super) fn filled(_class: IterClass) -> Effect {
     Effect::Filled

@@ -5,8 +5,8 @@ use zc_common::Site;
 use super::{
     Aid, At, Context, Entry, Job,
     effects::{
-        either, filled, inner, inward, outward, page_cache, passed, sink, sink_alone, source,
-        spared, to_user, unshared, within,
+        either, filled, from_user, inner, inward, outward, page_cache, passed, sink, sink_alone,
+        source, spared, to_user, unshared, within,
     },
 };
 
@@ -320,6 +320,49 @@ pub const SITES: [Entry; Site::ALL.len()] = [
         end: sink,
         meaning: "writer to pipe",
         source: "fs/pipe.c",
+        ..PROCESS
+    },
+    Entry {
+        site: Site::VmspliceRead,
+        program: "pipe_to_user",
+        functions: &["pipe_to_user"],
+        job: Job::VmspliceRead,
+        effect: to_user,
+        end: source,
+        meaning: "pipe to memory of a vmsplice",
+        source: "fs/splice.c",
+        ..PROCESS
+    },
+    Entry {
+        site: Site::VmspliceWrite,
+        program: "vmsplice",
+        functions: &["__x64_sys_vmsplice"],
+        job: Job::VmspliceWrite,
+        end: sink,
+        meaning: "memory of a vmsplice to pipe by reference",
+        source: "fs/splice.c",
+        ..PROCESS
+    },
+    Entry {
+        site: Site::ProcessRead,
+        program: "process_vm_readv",
+        functions: &["__x64_sys_process_vm_readv"],
+        job: Job::ProcessRead,
+        effect: to_user,
+        end: source,
+        meaning: "another process's memory to reader",
+        source: "mm/process_vm_access.c",
+        ..PROCESS
+    },
+    Entry {
+        site: Site::ProcessWrite,
+        program: "process_vm_writev",
+        functions: &["__x64_sys_process_vm_writev"],
+        job: Job::ProcessWrite,
+        effect: from_user,
+        end: sink,
+        meaning: "writer to another process's memory",
+        source: "mm/process_vm_access.c",
         ..PROCESS
     },
     Entry {

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod architectures;
 mod audit;
 mod audit_kinds;
 mod bad_input;

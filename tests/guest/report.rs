@@ -37,7 +37,71 @@ pub(crate) struct Plan {
     pub(crate) chunk_bytes: u64,
     pub(crate) repeat: u32,
     pub(crate) cold: bool,
+    pub(crate) network: Network,
     pub(crate) hash: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "fields are there to be checked by parsing")]
+pub(crate) struct Network {
+    pub(crate) path: String,
+    pub(crate) sender: NetworkEnd,
+    pub(crate) receiver: NetworkEnd,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "fields are there to be checked by parsing")]
+pub(crate) struct NetworkEnd {
+    pub(crate) device: String,
+    pub(crate) driver: Option<String>,
+    pub(crate) mtu_bytes: Option<u32>,
+    pub(crate) gather: Option<bool>,
+    pub(crate) tx_checksum: Option<bool>,
+    pub(crate) tso: Option<bool>,
+    pub(crate) gso: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "fields are there to be checked by parsing")]
+pub(crate) struct Architectures {
+    pub(crate) schema: String,
+    pub(crate) zc: String,
+    pub(crate) kernel: String,
+    pub(crate) architecture: String,
+    pub(crate) tier: String,
+    pub(crate) complete: bool,
+    pub(crate) verdict: String,
+    pub(crate) size_bytes: u64,
+    pub(crate) chunk_bytes: u64,
+    pub(crate) architectures: Vec<Architecture>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "fields are there to be checked by parsing")]
+pub(crate) struct Architecture {
+    pub(crate) name: String,
+    pub(crate) textbook: String,
+    pub(crate) network: Network,
+    pub(crate) sender: Way,
+    #[serde(default)]
+    pub(crate) problems: Vec<String>,
+    pub(crate) style: Style,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Way {
+    pub(crate) disk_dma_bytes: Option<u64>,
+    pub(crate) cpu_copied_bytes: Copied<u64>,
+    pub(crate) cpu_copies_per_byte: Option<f64>,
+    pub(crate) nic_dma_bytes: Option<u64>,
+    pub(crate) nic_header_bytes: Option<u64>,
+    pub(crate) mode_switches: Option<u64>,
+    pub(crate) syscalls: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -59,6 +59,9 @@ const BETWEEN_PROCESSES: &[Job] = &[
     Job::CsumReceive,
     Job::PipeWrite,
     Job::PipeRead,
+    Job::VmspliceWrite,
+    Job::VmspliceRead,
+    Job::ProcessRead,
     Job::SkbOwn,
     Job::SkbGather,
 ];

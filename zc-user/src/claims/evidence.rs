@@ -135,10 +135,9 @@ pub(super) struct Measured<'a> {
 impl<'a> Measured<'a> {
     /// Payload bytes that arrived, all of them the right ones.
     pub(super) fn bytes(self) -> Result<u64, Unobservable> {
-        if self.run.hash_ok {
-            Ok(self.run.moved_bytes)
-        } else {
-            Err(self.unobservable("what arrived is not what was sent"))
+        match self.run.hash_ok {
+            Some(false) => Err(self.unobservable("what arrived is not what was sent")),
+            _ => Ok(self.run.moved_bytes),
         }
     }
 
@@ -152,7 +151,7 @@ impl<'a> Measured<'a> {
         found.map(|(_, report)| report).ok_or_else(|| self.unobservable("it has no receiver"))
     }
 
-    fn unobservable(self, why: &str) -> Unobservable {
+    pub(super) fn unobservable(self, why: &str) -> Unobservable {
         Unobservable(format!("{}{}: {why}", self.need.style, self.need.how.name()))
     }
 

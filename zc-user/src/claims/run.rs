@@ -13,7 +13,7 @@ use crate::{
         Origin, Tier,
         claims::{ClaimReport, ClaimsReport, PartReport},
     },
-    transfer::{Style, payload::Payload, session::Running, style},
+    transfer::{Style, known, payload::Payload, session::Running},
 };
 
 /// Name and version of the JSON format. The number grows when a key changes its meaning or goes.
@@ -31,7 +31,7 @@ pub struct Options {
 fn needed(claims: &[&'static Claim]) -> BTreeMap<Circumstances, Vec<&'static Style>> {
     let mut needed: BTreeMap<Circumstances, Vec<&'static Style>> = BTreeMap::new();
     for need in claims.iter().flat_map(|claim| claim.needs) {
-        let Some(style) = style(need.style) else { continue };
+        let Some(style) = known(need.style) else { continue };
         let styles = needed.entry(need.how).or_default();
         if !styles.iter().any(|known| known.name == style.name) {
             styles.push(style);

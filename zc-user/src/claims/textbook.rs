@@ -7,7 +7,7 @@ use super::{
 use crate::result::architectures::Way;
 
 /// Who says it.
-const TEXTBOOK: &str = "the owner's textbook (2020)";
+pub(super) const TEXTBOOK: &str = "the owner's textbook (2020)";
 
 pub(super) const T8: Claim = Claim {
     id: "T8",

@@ -60,7 +60,7 @@ pub(super) struct Part {
 impl Part {
     fn serve(&self, role: Side) -> Result<()> {
         worker::run(self.parent, || {
-            let style = transfer::style(&self.style).context("no such style")?;
+            let style = transfer::known(&self.style).context("no such style")?;
             worker::serve(role, style, self.chunk, &self.runs)
         })
     }

@@ -106,7 +106,7 @@ impl Lab<'_> {
         let whole = rounds.iter().all(|round| {
             let delivered = &round.delivered;
             let counts = [delivered.sent, delivered.received];
-            counts == [self.payload.size; 2] && delivered.hash == self.payload.hash
+            counts == [self.payload.size; 2] && delivered.hash.as_ref() == Some(&self.payload.hash)
         });
         // Each round is the same transfer; of one that fell short, less is claimed.
         let moved = |own: fn(&Delivered) -> OwnSide| {

@@ -120,9 +120,13 @@ fn details(out: &mut String, style: &StyleReport, colour: bool) {
     }
     let _ = writeln!(
         out,
-        "  moved {} bytes, content hash {}{}",
+        "  moved {} bytes, {}{}",
         run.moved_bytes,
-        if run.hash_ok { "equal" } else { "DIFFERENT" },
+        match run.hash_ok {
+            Some(true) => "content hash equal",
+            Some(false) => "content hash DIFFERENT",
+            None => "thrown away, so that no hash could be taken",
+        },
         machine(run)
     );
     let _ = writeln!(out, "  {}", meters::devices(&run.devices));

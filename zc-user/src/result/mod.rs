@@ -211,8 +211,9 @@ pub struct RunReport {
     pub verdict: Verdict,
     /// Bytes that the receiver got.
     pub moved_bytes: u64,
-    /// Whether they hash to what the file hashes to.
-    pub hash_ok: bool,
+    /// Whether they hash to what the file hashes to; absent where they were thrown away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hash_ok: Option<bool>,
     /// The sending process.
     pub sender: SideReport,
     /// The receiving process; absent where the sender does all by itself.

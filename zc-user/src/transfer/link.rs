@@ -26,6 +26,8 @@ pub enum Link {
     UnixStream,
     /// A pipe that holds a chunk.
     Pipe,
+    /// The same, and what comes out of it is thrown away: nobody can say whether it was right.
+    PipeToNowhere,
     /// A file that the sender writes, on the payload's file system. Nobody receives.
     File,
     /// Nothing: the payload ends in the sender's own memory. Nobody receives.
@@ -68,6 +70,7 @@ impl Link {
             Self::Udp => "UDP",
             Self::UnixStream => "unix socket",
             Self::Pipe => "pipe",
+            Self::PipeToNowhere => "nowhere",
             Self::File => "file",
             Self::OwnMemory => "memory",
             Self::ProcessMemory => "process",
@@ -104,7 +107,7 @@ impl Link {
                 let (near, far) = UnixStream::pair().context("no unix sockets")?;
                 both(near.into(), far.into())
             }
-            Self::Pipe => {
+            Self::Pipe | Self::PipeToNowhere => {
                 let (out, into) = pipe().context("no pipe")?;
                 pipe::fit(&into, place.chunk).context("no pipe as large as a chunk")?;
                 both(into, out)

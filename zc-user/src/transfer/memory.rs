@@ -8,7 +8,7 @@ use std::{
 
 use rustix::{
     io::{Errno, Result},
-    mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap},
+    mm::{Advice, MapFlags, ProtFlags, madvise, mmap, mmap_anonymous, munmap},
 };
 
 /// x86-64's page size in bytes.
@@ -32,12 +32,14 @@ impl Mapping {
     /// # Errors
     /// `ENOMEM` when there is not so much.
     pub(super) fn private(bytes: usize) -> Result<Self> {
+        Self::private_with(bytes, MapFlags::POPULATE)
+    }
+
+    fn private_with(bytes: usize, flags: MapFlags) -> Result<Self> {
         let length = whole(bytes)?;
-        let (prot, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE);
-        let start = {
-            // SAFETY: new memory at an address of the kernel's choice.
-            unsafe { mmap_anonymous(ptr::null_mut(), length, prot, flags | MapFlags::POPULATE)? }
-        };
+        let (prot, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE | flags);
+        // SAFETY: new memory at an address of the kernel's choice.
+        let start = unsafe { mmap_anonymous(ptr::null_mut(), length, prot, flags)? };
         Self::of(start, length)
     }
 
@@ -113,6 +115,32 @@ impl Drop for FileView {
         // SAFETY: the range is ours and no slice of it outlives `self`.
         let unmapped = unsafe { munmap(self.start.as_ptr().cast(), self.length) };
         debug_assert!(unmapped.is_ok(), "munmap of a whole mapping cannot fail");
+    }
+}
+
+/// Memory that is not there before its first touch.
+pub(super) struct Fresh(Mapping);
+
+impl Fresh {
+    /// At least `bytes` of it.
+    ///
+    /// # Errors
+    /// `ENOMEM` when there is not so much.
+    pub(super) fn new(bytes: usize) -> Result<Self> {
+        let memory = Self(Mapping::private_with(bytes, MapFlags::empty())?);
+        let (start, length) = (memory.0.start.as_ptr().cast(), memory.0.length);
+        // SAFETY: advice on memory of our own. In large pages one touch would bring many.
+        let small = unsafe { madvise(start, length, Advice::LinuxNoHugepage) };
+        match small {
+            // A kernel without large pages does not know the advice.
+            Ok(()) | Err(Errno::INVAL) => Ok(memory),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// Writes to the byte at `offset`.
+    pub(super) fn touch(&mut self, offset: usize) {
+        self.0.bytes_mut()[offset] = 1;
     }
 }
 

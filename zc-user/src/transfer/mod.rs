@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::probes::catalogue::Job;
 
+mod experiments;
 mod handover;
 pub mod link;
 mod memory;
@@ -19,6 +20,7 @@ pub mod styles;
 pub mod work;
 pub mod worker;
 
+use experiments::EXPERIMENTS;
 use link::Link;
 pub use styles::STYLES;
 use work::Work;
@@ -163,6 +165,11 @@ pub fn style(name: &str) -> Option<&'static Style> {
     STYLES.iter().find(|style| style.name == name)
 }
 
+/// The style or experiment called `name`.
+pub fn known(name: &str) -> Option<&'static Style> {
+    style(name).or_else(|| EXPERIMENTS.iter().find(|style| style.name == name))
+}
+
 /// The style names nearest to a misspelt one, best first; empty when none is near.
 pub fn nearest(name: &str) -> Option<&'static str> {
     crate::nearest::nearest(name, STYLES.iter().map(|style| style.name))
@@ -181,9 +188,10 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_a_receiver_needs_a_link_to_another_process() {
-        let names: BTreeSet<_> = STYLES.iter().map(|style| style.name).collect();
-        assert_eq!(names.len(), STYLES.len());
-        for style in &STYLES {
+        let all = || STYLES.iter().chain(&EXPERIMENTS);
+        let names: BTreeSet<_> = all().map(|style| style.name).collect();
+        assert_eq!(names.len(), all().count());
+        for style in all() {
             assert_eq!(style.receiver.is_some(), style.link.has_receiver(), "{style:?}");
         }
     }

@@ -26,7 +26,7 @@ use super::{
     pace::Pace,
     payload::Payload,
     work::OwnMemory,
-    worker::{Message, Moved},
+    worker::{Arrived, Message, Moved},
 };
 use crate::expect::Side;
 
@@ -57,8 +57,8 @@ pub struct Delivered {
     pub sent: u64,
     /// Bytes that arrived.
     pub received: u64,
-    /// BLAKE3 of the received bytes, in hexadecimal.
-    pub hash: String,
+    /// BLAKE3 of the received bytes, in hexadecimal; none where they were thrown away.
+    pub hash: Option<String>,
     /// What the sender says of its own.
     pub sender: OwnSide,
     /// What the receiver says, where there is one.
@@ -316,7 +316,8 @@ impl Session {
         let sender = self.sender.moved()?;
         let receiver = self.receiver.as_mut().map(Worker::moved).transpose()?;
         let arrived = receiver.as_ref().map_or(&sender.arrived, |receiver| &receiver.arrived);
-        let (received, hash) = arrived.clone().context("nobody said what arrived")?;
+        let Arrived { bytes: received, hash } =
+            arrived.clone().context("nobody said what arrived")?;
         Ok(Delivered {
             sent: sender.bytes,
             received,

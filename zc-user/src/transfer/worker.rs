@@ -56,8 +56,18 @@ pub struct Moved {
     pub completed: u64,
     /// Whether the network had something sent twice, whose pages are copied again.
     pub sent_again: bool,
-    /// Bytes that arrived and their BLAKE3, from whoever has them at last.
-    pub arrived: Option<(u64, String)>,
+    /// From whoever has the payload at last.
+    pub arrived: Option<Arrived>,
+}
+
+/// What arrived.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arrived {
+    /// Bytes.
+    pub bytes: u64,
+    /// Their BLAKE3, in hexadecimal; none where they were thrown away.
+    pub hash: Option<String>,
 }
 
 /// Runs a worker's `work` and reports its failure to process `parent`, which started it.
@@ -225,22 +235,25 @@ fn loaded(file: &mut File, runs: &[u64]) -> Result<Mapping> {
     }
 }
 
-/// How much arrived, and its hash, where this side has it at last.
+/// What arrived, where this side has it at last.
 fn arrived(
     role: Side,
     style: &Style,
     end: Option<&OwnedFd>,
     moved: &Moved,
     hasher: &blake3::Hasher,
-) -> Result<Option<(u64, String)>> {
-    let hex = |hasher: &blake3::Hasher| hasher.finalize().to_hex().to_string();
+) -> Result<Option<Arrived>> {
+    let hex = |hasher: &blake3::Hasher| Some(hasher.finalize().to_hex().to_string());
     Ok(match (role, style.link, end) {
         (Side::Sender, Link::File, Some(end)) => {
             let (bytes, hasher) = hash_of(&File::from(end.try_clone()?), moved.bytes)?;
-            Some((bytes, hex(&hasher)))
+            Some(Arrived { bytes, hash: hex(&hasher) })
+        }
+        (Side::Receiver, Link::PipeToNowhere, _) => {
+            Some(Arrived { bytes: moved.bytes, hash: None })
         }
         (Side::Sender, Link::OwnMemory, _) | (Side::Receiver, ..) => {
-            Some((moved.bytes, hex(hasher)))
+            Some(Arrived { bytes: moved.bytes, hash: hex(hasher) })
         }
         _ => None,
     })

@@ -36,7 +36,7 @@ fn by_sites(sender: [Option<u64>; 3]) -> RunReport {
     RunReport {
         verdict: Verdict::Verified,
         moved_bytes: BYTES,
-        hash_ok: true,
+        hash_ok: Some(true),
         sender: side_report(sender),
         receiver: Some(side_report([Some(0), Some(BYTES), Some(0)])),
         devices: Devices::default(),
@@ -67,7 +67,7 @@ fn sample(passes: &[(Leaf, IterClass, u64, u64)], watched: &[Found]) -> LeafSamp
 /// Two rounds of a faultless read-send, as counted on 6.12.
 fn rounds() -> Vec<Round> {
     let delivered =
-        Delivered { sent: BYTES, received: BYTES, hash: "h".into(), ..Delivered::default() };
+        Delivered { sent: BYTES, received: BYTES, hash: Some("h".into()), ..Delivered::default() };
     let payload = [Leaf::CopyToIter, Leaf::CopyFromIter].map(found).to_vec();
     let control = [Leaf::CopyToUser, Leaf::CopyFromUser].map(found).to_vec();
     let arguments = |bytes| sample(&[(Leaf::CopyFromUser, IterClass::None, 2, bytes)], &control);

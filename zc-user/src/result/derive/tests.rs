@@ -80,7 +80,7 @@ impl Setup {
             delivered: Delivered {
                 sent: BYTES,
                 received: BYTES,
-                hash: "h".into(),
+                hash: Some("h".into()),
                 ..Delivered::default()
             },
         }
@@ -335,9 +335,9 @@ fn a_wrong_guess_is_refuted_with_both_numbers() {
 #[test]
 fn damaged_content_is_refuted() {
     let mut setup = Setup::new("read-send", read_send());
-    setup.delivered.hash = "other".into();
+    setup.delivered.hash = Some("other".into());
     let run = setup.derive();
-    assert_eq!((run.verdict, run.hash_ok), (Verdict::Refuted, false));
+    assert_eq!((run.verdict, run.hash_ok), (Verdict::Refuted, Some(false)));
     let mut setup = Setup::new("read-send", read_send());
     setup.delivered.received -= 1;
     assert_eq!(setup.derive().verdict, Verdict::Refuted);

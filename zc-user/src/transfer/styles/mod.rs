@@ -4,7 +4,7 @@ use super::Style;
 use crate::probes::catalogue::Job;
 
 mod mmap_send;
-mod pipe;
+pub(super) mod pipe;
 mod process_vm_readv;
 mod read_send;
 mod sendfile;
@@ -13,7 +13,7 @@ mod splice;
 mod tee;
 mod udp;
 mod unix_stream;
-mod vmsplice;
+pub(super) mod vmsplice;
 mod vmsplice_back;
 
 /// The table. The first ones are those of textbooks.
@@ -50,7 +50,7 @@ const TO_TCP: &[Job] = &[
 
 /// The jobs that can touch bytes on their way from a file or memory of one process to another process
 /// on the same machine, but for TCP.
-const BETWEEN_PROCESSES: &[Job] = &[
+pub(super) const BETWEEN_PROCESSES: &[Job] = &[
     Job::PageCacheRead,
     Job::SocketSend,
     Job::SocketReceive,

@@ -46,12 +46,12 @@ fn rounds(plan: Plan) -> u64 {
 }
 
 /// A system call each time that the pipe is filled.
-pub(super) fn a_round(plan: Plan, formula: &'static str) -> Term {
+pub(in crate::transfer) fn a_round(plan: Plan, formula: &'static str) -> Term {
     term(rounds(plan), formula)
 }
 
 /// How much of `left` bytes the pipe takes at once.
-pub(super) fn next(work: &Work<'_>, left: u64) -> Result<usize> {
+pub(in crate::transfer) fn next(work: &Work<'_>, left: u64) -> Result<usize> {
     usize::try_from(round(work.chunk as u64).min(left)).map_err(|_| Errno::FBIG)
 }
 

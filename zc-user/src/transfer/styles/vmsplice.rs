@@ -11,7 +11,7 @@ use crate::{
     transfer::{Part, Plan, Source, Style, link::Link, work::Work},
 };
 
-pub(super) const STYLE: Style = Style {
+pub(in crate::transfer) const STYLE: Style = Style {
     name: "vmsplice",
     how: "vmsplice(2) from memory into a pipe, read(2) from it",
     textbook_name: "zero copy",

@@ -3,6 +3,7 @@
 
 mod command;
 mod disks;
+mod modules;
 mod system;
 
 use std::fs::OpenOptions;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
 /// Everything between boot and the verdict.
 fn session() -> Result<Verdict> {
     system::prepare()?;
+    modules::load()?;
     disks::unpack_payload()?;
     let spec = std::fs::read(SPEC_PATH)
         .with_context(|| format!("the payload has no description of the run ({SPEC_PATH})"))?;

@@ -27,8 +27,7 @@ const DEADLINE: Duration = Duration::from_secs(1500);
 const MEMORY_MIB: u32 = 1024;
 const OVERHEAD_MIB: u64 = 512;
 
-/// Network cards that send from the pages they are given, as most do. Their driver is a module:
-/// a test that needs them loads it.
+/// Network cards that send from the pages they are given, as most do.
 const NICS: &str = "vmxnet3";
 
 /// Where the test program lies in the guest.

@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod cache;
 mod check;
+mod claims;
 mod lab;
 mod libtest;
 mod process;
@@ -44,6 +45,8 @@ enum Task {
     Test(test::TestArgs),
     /// Count the instructions that being observed adds to system calls, by zc and by others
     Bench(bench::BenchArgs),
+    /// Decide public claims about copies on each kernel, and write docs/claims.md
+    Claims(claims::ClaimsArgs),
     /// Run one command, or a shell, in a guest with a chosen kernel
     Vm(vm::args::VmArgs),
 }
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Task::Check => check::command(),
         Task::Test(args) => test::command(&args),
         Task::Bench(args) => bench::command(&args),
+        Task::Claims(args) => claims::command(&args),
         Task::Vm(args) => vm::command(&args),
     });
     match outcome {

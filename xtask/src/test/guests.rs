@@ -2,14 +2,11 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::fs;
-use std::num::NonZero;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::Result;
 use zc_guest::RunSpec;
 
 use super::boots::{Boot, Suite};
@@ -17,18 +14,13 @@ use super::programs::Programs;
 use super::{TestRun, show};
 use crate::libtest;
 use crate::progress::Step;
+use crate::vm::lanes::side_by_side;
+use crate::vm::output::text;
 use crate::vm::payload::Transfer;
-use crate::vm::{Guest, Run, Sinks, ZC_PATH};
+use crate::vm::{Guest, NICS, Run, Sinks, ZC_PATH};
 
 /// For all tests on one kernel.
 const DEADLINE: Duration = Duration::from_secs(1500);
-
-/// The guest's memory, and QEMU's own on top of it.
-const MEMORY_MIB: u32 = 1024;
-const OVERHEAD_MIB: u64 = 512;
-
-/// Network cards that send from the pages they are given, as most do.
-const NICS: &str = "vmxnet3";
 
 /// Where the test program lies in the guest.
 const TESTS_PATH: &str = "/bin/zc-tests";
@@ -70,40 +62,8 @@ pub(super) fn run_all(
     programs: &Programs,
     runner: &[OsString],
 ) -> Result<Vec<TestRun>> {
-    let processors = guests.iter().map(|prepared| prepared.guest.processors()).max().unwrap_or(1);
-    let lanes = lanes(
-        thread::available_parallelism().map_or(1, NonZero::get),
-        processors as usize,
-        available_mib()?,
-    );
-    let queue = Mutex::new(guests.iter().enumerate());
-    // In a statement of its own: the queue is free again while a guest runs.
-    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let lane = || {
-        let mut runs = Vec::new();
-        while let Some((index, prepared)) = next() {
-            runs.push((index, run_tests(prepared, programs, runner)?));
-        }
-        Ok(runs)
-    };
-    let mut runs = thread::scope(|scope| {
-        let running: Vec<_> = (0..lanes).map(|_| scope.spawn(lane)).collect();
-        let join = |lane: thread::ScopedJoinHandle<'_, Result<Vec<_>>>| {
-            lane.join().map_err(|_| anyhow!("a guest's thread panicked"))?
-        };
-        running.into_iter().map(join).collect::<Result<Vec<_>>>()
-    })?;
-    let mut runs: Vec<_> = runs.drain(..).flatten().collect();
-    runs.sort_by_key(|(index, _)| *index);
-    Ok(runs.into_iter().map(|(_, run)| run).collect())
-}
-
-/// How many guests run at once: five to two of our cores, if they have a processor each. Two thirds
-/// of the time a guest waits, for the kernel to detach probes: it takes a grace period for each
-/// (`ftrace_shutdown`, kernel/trace/ftrace.c).
-fn lanes(cores: usize, processors: usize, available_mib: u64) -> usize {
-    let by_memory = available_mib / (u64::from(MEMORY_MIB) + OVERHEAD_MIB);
-    (cores * 5 / 2 / processors).min(usize::try_from(by_memory).unwrap_or(usize::MAX)).max(1)
+    let processors = guests.iter().map(|prepared| prepared.guest.processors()).max();
+    side_by_side(guests, processors.unwrap_or(1), |prepared| run_tests(prepared, programs, runner))
 }
 
 fn run_tests(prepared: &Prepared, programs: &Programs, runner: &[OsString]) -> Result<TestRun> {
@@ -120,7 +80,6 @@ fn run_tests(prepared: &Prepared, programs: &Programs, runner: &[OsString]) -> R
             to(programs.zc(), ZC_PATH),
             to(programs.tests(prepared.suite.program())?, TESTS_PATH),
         ],
-        memory_mib: MEMORY_MIB,
         nics: Some(NICS.to_owned()),
         append: prepared.arguments.clone(),
         deadline: Some(DEADLINE),
@@ -146,42 +105,4 @@ fn run_tests(prepared: &Prepared, programs: &Programs, runner: &[OsString]) -> R
         Ok(_) => None,
     };
     Ok(tests)
-}
-
-fn text(output: &Mutex<Vec<u8>>) -> String {
-    let bytes = output.lock().unwrap_or_else(PoisonError::into_inner);
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn available_mib() -> Result<u64> {
-    let text = fs::read_to_string("/proc/meminfo").context("cannot read /proc/meminfo")?;
-    match parse_available(&text) {
-        Some(kib) => Ok(kib / 1024),
-        None => bail!("/proc/meminfo does not say how much memory is available"),
-    }
-}
-
-fn parse_available(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn available_memory_is_read() {
-        let text = "MemTotal:  100 kB\nMemAvailable:   23421952 kB\n";
-        assert_eq!(parse_available(text), Some(23_421_952));
-        assert_eq!(parse_available(""), None);
-    }
-
-    #[test]
-    fn guests_share_cores_and_memory() {
-        assert_eq!(lanes(2, 1, 23_000), 5);
-        assert_eq!(lanes(8, 2, 23_000), 10);
-        assert_eq!(lanes(8, 1, 5_000), 3);
-        assert_eq!(lanes(1, 2, 500), 1);
-    }
 }

@@ -5,7 +5,8 @@ mod accel;
 mod apt;
 pub(crate) mod args;
 pub(crate) mod kernel;
-mod output;
+pub(crate) mod lanes;
+pub(crate) mod output;
 pub(crate) mod packages;
 pub(crate) mod payload;
 mod qemu;
@@ -41,6 +42,12 @@ const DEFAULT_DEADLINE: Duration = Duration::from_secs(600);
 /// Where `zc` lies in the guest.
 pub(crate) const ZC_PATH: &str = "/bin/zc";
 
+/// Network cards that send from the pages they are given, as most do.
+pub(crate) const NICS: &str = "vmxnet3";
+
+/// A guest's memory unless it is asked for more.
+const MEMORY_MIB: u32 = 1024;
+
 /// One run of a guest.
 pub(crate) struct Run {
     pub(crate) spec: RunSpec,
@@ -64,7 +71,7 @@ impl Default for Run {
             spec: RunSpec::default(),
             add: Vec::new(),
             get: Vec::new(),
-            memory_mib: 1024,
+            memory_mib: MEMORY_MIB,
             cpus: None,
             nics: None,
             append: String::new(),

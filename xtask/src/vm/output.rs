@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read as _, Write};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
 
@@ -27,6 +27,12 @@ impl Sinks {
         let sink = |output| Box::new(Collected(Arc::clone(output)));
         Self { stdout: sink(stdout), stderr: sink(stderr) }
     }
+}
+
+/// What was collected, as text.
+pub(crate) fn text(collected: &Mutex<Vec<u8>>) -> String {
+    let bytes = collected.lock().unwrap_or_else(PoisonError::into_inner);
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// A file that QEMU appends to, passed on as it grows. A file and not a pipe: it never blocks the

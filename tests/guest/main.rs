@@ -12,6 +12,7 @@ mod bad_input;
 mod bad_kernel;
 mod breakdown;
 mod check;
+mod claims;
 mod counting;
 mod devices;
 mod docs;

@@ -15,51 +15,41 @@ pub(super) const T1: Claim = Claim {
         Assertion {
             says: "a process that calls, touches new pages and is interrupted enters in each of these ways",
             decide: |evidence| {
-                let ways = Ways::of(evidence)?;
-                let [calls, faults, interrupts] = &ways.facts;
-                let holds = calls.measured >= ways.rounds
-                    && faults.measured == ways.rounds
+                let (rounds, [calls, faults]) = entries(evidence)?;
+                let interrupts = interrupts(evidence)?;
+                let holds = calls.measured >= rounds.measured
+                    && faults.measured == rounds.measured
                     && interrupts.measured > 0;
-                Ok(ways.decided(holds))
+                Ok(Decided { holds, facts: vec![rounds, calls, faults, interrupts] })
             },
         },
         Assertion {
             says: "looking at the clock, which the vDSO answers, enters in none of them",
             decide: |evidence| {
-                let ways = Ways::of(evidence)?;
-                let holds = ways.facts[0].measured == ways.rounds;
-                Ok(ways.decided(holds))
+                let (rounds, [calls, faults]) = entries(evidence)?;
+                let holds = calls.measured == rounds.measured && faults.measured == rounds.measured;
+                Ok(Decided { holds, facts: vec![rounds, calls, faults] })
             },
         },
     ],
 };
 
-/// What was counted of a system call, a page fault and many looks at the clock a round.
-struct Ways {
-    rounds: u64,
-    /// System calls, page faults, interrupts.
-    facts: [Fact; 3],
+/// How many system calls and first touches were made, and what was counted of each.
+fn entries(evidence: &Evidence) -> Result<(Fact, [Fact; 2]), Unobservable> {
+    let run = evidence.run(warm("three-ways"))?;
+    let measured = run.bytes()?.div_ceil(super::CHUNK);
+    let made =
+        Fact { what: "system calls made, and pages touched for the first time".into(), measured };
+    Ok((made, [run.fact(Sender, Quantity::Syscalls)?, run.fact(Sender, Quantity::PageFaults)?]))
 }
 
-impl Ways {
-    fn of(evidence: &Evidence) -> Result<Self, Unobservable> {
-        let run = evidence.run(warm("three-ways"))?;
-        let interrupts = run.run.sender.switches.interrupts.user;
-        let interrupts =
-            interrupts.ok_or_else(|| run.unobservable("interrupts are not counted"))?;
-        Ok(Self {
-            rounds: run.bytes()?.div_ceil(super::CHUNK),
-            facts: [
-                run.fact(Sender, Quantity::Syscalls)?,
-                run.fact(Sender, Quantity::PageFaults)?,
-                run.of(Sender, "interrupts in user mode", interrupts),
-            ],
-        })
-    }
-
-    fn decided(self, holds: bool) -> Decided {
-        let rounds =
-            Fact { what: "system calls and first touches made".into(), measured: self.rounds };
-        Decided { holds, facts: [vec![rounds], self.facts.into()].concat() }
-    }
+/// Interrupts that hit the process in user mode: of all kinds, or of those that can be told here.
+fn interrupts(evidence: &Evidence) -> Result<Fact, Unobservable> {
+    let run = evidence.run(warm("three-ways"))?;
+    let interrupts = &run.run.sender.switches.interrupts;
+    let known =
+        (!interrupts.kinds.is_empty()).then(|| interrupts.kinds.iter().map(|kind| kind.user).sum());
+    let measured = interrupts.user.or(known);
+    let measured = measured.ok_or_else(|| run.unobservable("interrupts are not counted"))?;
+    Ok(run.of(Sender, "interrupts in user mode", measured))
 }

@@ -65,3 +65,52 @@ pub(super) const BETWEEN_PROCESSES: &[Job] = &[
     Job::SkbOwn,
     Job::SkbGather,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        expect::Cost,
+        transfer::{Part, Plan, Route},
+    };
+
+    const PLAN: Plan = Plan { bytes: 64 << 20, chunk: 64 << 10, route: Route::LOOPBACK };
+
+    /// A style as docs/styles.md shows it.
+    fn documented(style: &Style) -> String {
+        let cost = |part: &Part| (part.cost)(PLAN);
+        let (sender, receiver) = (cost(&style.sender), style.receiver.as_ref().map(cost));
+        let or_none = |text: fn(&Cost) -> String| receiver.map_or("-".into(), |cost| text(&cost));
+        format!(
+            "| `{}` | {} → {} | {} | {} | {} | {} | {} |",
+            style.name,
+            style.source.name(),
+            style.link.name(),
+            style.how,
+            copies(&sender),
+            or_none(copies),
+            sender.syscalls.formula,
+            or_none(|cost| cost.syscalls.formula.into()),
+        )
+    }
+
+    /// How often each byte is copied, by direction.
+    fn copies(cost: &Cost) -> String {
+        let all =
+            [("UK", cost.user_to_kernel), ("KU", cost.kernel_to_user), ("KK", cost.kernel_to_kernel)];
+        let times = |bytes: u64| bytes / PLAN.bytes;
+        let used = all.into_iter().filter(|(_, term)| term.value > 0);
+        let used: Vec<_> =
+            used.map(|(name, term)| format!("{name} {}", times(term.value))).collect();
+        if used.is_empty() { "0".into() } else { used.join(" + ") }
+    }
+
+    #[test]
+    fn every_style_is_documented_as_it_is() {
+        let page = include_str!("../../../../docs/styles.md");
+        let table: Vec<_> = STYLES.iter().map(documented).collect();
+        let missing: Vec<_> = table.iter().filter(|line| !page.contains(&***line)).collect();
+        assert!(missing.is_empty(), "docs/styles.md needs these lines:\n{}", table.join("\n"));
+        assert_eq!(page.lines().filter(|line| line.starts_with("| `")).count(), STYLES.len());
+    }
+}

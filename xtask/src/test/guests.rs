@@ -18,7 +18,7 @@ use super::{TestRun, show};
 use crate::libtest;
 use crate::progress::Step;
 use crate::vm::payload::Transfer;
-use crate::vm::{Guest, Run, Sinks, ZC_PATH};
+use crate::vm::{GATHERING_CARDS, Guest, Run, Sinks, ZC_PATH};
 
 /// For all tests on one kernel.
 const DEADLINE: Duration = Duration::from_secs(1500);
@@ -26,9 +26,6 @@ const DEADLINE: Duration = Duration::from_secs(1500);
 /// The guest's memory, and QEMU's own on top of it.
 const MEMORY_MIB: u32 = 1024;
 const OVERHEAD_MIB: u64 = 512;
-
-/// Network cards that send from the pages they are given, as most do.
-const NICS: &str = "vmxnet3";
 
 /// Where the test program lies in the guest.
 const TESTS_PATH: &str = "/bin/zc-tests";
@@ -121,7 +118,7 @@ fn run_tests(prepared: &Prepared, programs: &Programs, runner: &[OsString]) -> R
             to(programs.tests(prepared.suite.program())?, TESTS_PATH),
         ],
         memory_mib: MEMORY_MIB,
-        nics: Some(NICS.to_owned()),
+        nics: Some(GATHERING_CARDS.to_owned()),
         append: prepared.arguments.clone(),
         deadline: Some(DEADLINE),
         ..Run::default()

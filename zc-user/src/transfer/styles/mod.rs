@@ -96,8 +96,11 @@ mod tests {
 
     /// How often each byte is copied, by direction.
     fn copies(cost: &Cost) -> String {
-        let all =
-            [("UK", cost.user_to_kernel), ("KU", cost.kernel_to_user), ("KK", cost.kernel_to_kernel)];
+        let all = [
+            ("UK", cost.user_to_kernel),
+            ("KU", cost.kernel_to_user),
+            ("KK", cost.kernel_to_kernel),
+        ];
         let times = |bytes: u64| bytes / PLAN.bytes;
         let used = all.into_iter().filter(|(_, term)| term.value > 0);
         let used: Vec<_> =

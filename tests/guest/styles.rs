@@ -66,7 +66,7 @@ fn wrong_with(side: &Side, cost: &Cost, bytes: u64, chunks: u64) -> Vec<String> 
         wrong.push(format!("{:?} calls, not {calls}: {:?}", side.syscalls, side.by_syscall));
     }
     let coverage = side.coverage.as_ref().map(|all| [all.returned_bytes, all.explained_bytes]);
-    if !coverage.is_some_and(|[returned, explained]| returned == explained) {
+    if coverage.is_none_or(|[returned, explained]| returned != explained) {
         wrong.push(format!("returned and explained: {coverage:?}, {:?}", side.sites));
     }
     wrong

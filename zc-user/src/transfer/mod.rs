@@ -16,6 +16,7 @@ pub mod receive;
 mod resident;
 pub mod session;
 pub mod styles;
+pub mod uncached;
 pub mod work;
 pub mod worker;
 
@@ -183,7 +184,7 @@ mod tests {
     fn names_are_unique_and_a_receiver_needs_a_link_to_another_process() {
         let names: BTreeSet<_> = STYLES.iter().map(|style| style.name).collect();
         assert_eq!(names.len(), STYLES.len());
-        for style in &STYLES {
+        for style in STYLES {
             assert_eq!(style.receiver.is_some(), style.link.has_receiver(), "{style:?}");
         }
     }

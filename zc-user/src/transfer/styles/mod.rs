@@ -3,13 +3,23 @@
 use super::Style;
 use crate::probes::catalogue::Job;
 
+mod buffered;
+mod copy_file_range;
+mod direct;
+mod mmap_read;
 mod mmap_send;
 pub(super) mod pipe;
+mod pread;
 mod process_vm_readv;
 mod read_send;
+mod read_write;
+mod readv_writev;
+mod reflink;
 mod sendfile;
+mod sendfile_file;
 mod shared_memory;
 mod splice;
+mod splice_file;
 mod tee;
 mod udp;
 mod unix_stream;
@@ -17,7 +27,7 @@ pub(super) mod vmsplice;
 mod vmsplice_back;
 
 /// The table. The first ones are those of textbooks.
-pub static STYLES: [Style; 13] = [
+pub static STYLES: &[Style] = &[
     read_send::STYLE,
     mmap_send::STYLE,
     sendfile::STYLE,
@@ -31,6 +41,16 @@ pub static STYLES: [Style; 13] = [
     vmsplice_back::STYLE,
     process_vm_readv::STYLE,
     shared_memory::STYLE,
+    read_write::STYLE,
+    buffered::STYLE,
+    readv_writev::STYLE,
+    pread::STYLE,
+    mmap_read::STYLE,
+    sendfile_file::STYLE,
+    splice_file::STYLE,
+    copy_file_range::STYLE,
+    reflink::STYLE,
+    direct::STYLE,
 ];
 
 /// The styles that textbooks compare: what the lab runs unless told otherwise.
@@ -62,6 +82,18 @@ pub(super) const BETWEEN_PROCESSES: &[Job] = &[
     Job::VmspliceWrite,
     Job::VmspliceRead,
     Job::ProcessRead,
+    Job::SkbOwn,
+    Job::SkbGather,
+];
+
+/// The jobs that can touch a file's bytes on their way to another file or to memory. The network's are
+/// the rest of what copies inside the kernel.
+pub(super) const OF_FILES: &[Job] = &[
+    Job::PageCacheRead,
+    Job::BufferedWrite,
+    Job::IomapWrite,
+    Job::PipeRead,
+    Job::PipeWrite,
     Job::SkbOwn,
     Job::SkbGather,
 ];

@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-pub(super) const STYLE: Style = Style {
+pub(in crate::transfer) const STYLE: Style = Style {
     name: "read-write",
     how: "read(2) into a buffer, write(2) the buffer to another file",
     textbook_name: "ordinary copy",
@@ -32,7 +32,7 @@ fn cost(plan: Plan) -> Cost {
     }
 }
 
-fn transfer(work: &mut Work<'_>) -> Result<u64> {
+pub(in crate::transfer) fn transfer(work: &mut Work<'_>) -> Result<u64> {
     let (file, end) = (work.file()?, work.end()?);
     in_chunks(work.bytes, work.chunk, |ask, _| {
         let got = read(file, &mut work.buffer[..ask])?;

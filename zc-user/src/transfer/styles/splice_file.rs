@@ -9,7 +9,7 @@ use crate::{
     transfer::{Part, Plan, Source, Style, link::Link},
 };
 
-pub(super) const STYLE: Style = Style {
+pub(in crate::transfer) const STYLE: Style = Style {
     name: "splice-file",
     how: "splice(2) file to pipe, splice(2) pipe to another file",
     textbook_name: "zero copy",

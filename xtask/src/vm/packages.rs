@@ -29,7 +29,7 @@ pub(crate) static BENCH: PackageSet =
 /// What the tests of real programs run, and strace to check zc by.
 pub(crate) static PROGRAMS: PackageSet = PackageSet::of_trixie(
     "programs",
-    &["coreutils", "curl", "dash", "gzip", "nginx", "python3", "rsync", "strace", "tar"],
+    &["coreutils", "curl", "dash", "gzip", "haproxy", "nginx", "python3", "rsync", "strace", "tar"],
 );
 
 static SETS: [&PackageSet; 2] = [&BENCH, &PROGRAMS];

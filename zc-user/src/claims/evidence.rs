@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Decided, Fact, Unobservable};
+use super::{Decided, Fact, Unobservable, programs::Programs};
 use crate::{
     expect::{Quantity, Side},
     lab,
@@ -89,14 +89,20 @@ pub(super) const fn card_without_gather(style: &'static str) -> Need {
 }
 
 /// What was measured.
-#[derive(Default)]
 pub struct Evidence {
     runs: BTreeMap<Need, Result<RunReport, Unobservable>>,
     /// Sites that this kernel has and that were not watched.
     unwatched: BTreeMap<Circumstances, BTreeSet<&'static str>>,
+    /// Measured when a claim asks for them.
+    pub(super) programs: Programs,
 }
 
 impl Evidence {
+    /// No run yet; and `programs` to be asked.
+    pub(super) fn new(programs: Programs) -> Self {
+        Self { runs: BTreeMap::new(), unwatched: BTreeMap::new(), programs }
+    }
+
     /// Adds what the lab found in circumstances `how`. Of a report that lost counts nothing is believed.
     pub(super) fn add(&mut self, how: Circumstances, report: LabReport) {
         let incomplete = (!report.complete).then(|| {
@@ -249,7 +255,7 @@ fn quantity_name(quantity: Quantity) -> &'static str {
 }
 
 /// What facts are compared with.
-const PAYLOAD: &str = "payload bytes";
+pub(super) const PAYLOAD: &str = "payload bytes";
 
 impl Decided {
     /// Whether the copies on one side are so many times the payload: user to kernel, kernel to user,

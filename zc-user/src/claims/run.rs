@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use super::{Assertion, Circumstances, Claim, Evidence, Need, Verdict};
+use super::{Assertion, Circumstances, Claim, Evidence, Need, Verdict, programs::Programs};
 use crate::{
     lab::{self, Progress},
     network::NetworkError,
@@ -42,10 +42,11 @@ fn needed(claims: &[&'static Claim]) -> BTreeMap<Circumstances, Vec<&'static Sty
 
 /// How many steps [`run`] reports.
 pub fn steps(options: &Options) -> u64 {
-    needed(&options.claims)
+    let parts: usize = options.claims.iter().map(|claim| claim.parts.len()).sum();
+    let labs = needed(&options.claims)
         .into_iter()
-        .map(|(how, styles)| lab::steps(&lab_options(options, how, styles)))
-        .sum()
+        .map(|(how, styles)| lab::steps(&lab_options(options, how, styles)));
+    labs.sum::<u64>() + parts as u64
 }
 
 fn lab_options(options: &Options, how: Circumstances, styles: Vec<&'static Style>) -> lab::Options {
@@ -62,7 +63,8 @@ pub fn run(
     running: &Running,
     progress: &dyn Progress,
 ) -> Result<ClaimsReport> {
-    let mut evidence = Evidence::default();
+    let programs = Programs::new(payload.folder.clone(), running.clone());
+    let mut evidence = Evidence::new(programs);
     let mut problems = Vec::new();
     for (how, styles) in needed(&options.claims) {
         let asked = lab_options(options, how, styles);
@@ -80,7 +82,9 @@ pub fn run(
         problems.extend(report.completeness.problems.iter().cloned());
         evidence.add(how, report);
     }
-    let claims = options.claims.iter().map(|claim| decide(claim, &evidence)).collect();
+    let decide = |claim: &&Claim| decide(claim, &evidence, progress);
+    let claims = options.claims.iter().map(decide).collect();
+    problems.extend(evidence.programs.problems());
     Ok(ClaimsReport {
         origin: Origin::here(SCHEMA, Tier::Sites),
         complete: problems.is_empty(),
@@ -91,8 +95,14 @@ pub fn run(
     })
 }
 
-fn decide(claim: &Claim, evidence: &Evidence) -> ClaimReport {
-    let parts: Vec<_> = claim.parts.iter().map(|part| decide_part(part, evidence)).collect();
+fn decide(claim: &Claim, evidence: &Evidence, progress: &dyn Progress) -> ClaimReport {
+    let decided = |part: &Assertion| {
+        progress.doing(&format!("claim {}", claim.id));
+        let decided = decide_part(part, evidence);
+        progress.step();
+        decided
+    };
+    let parts: Vec<_> = claim.parts.iter().map(decided).collect();
     let verdict = parts.iter().map(|part| part.verdict).max();
     ClaimReport {
         id: claim.id,

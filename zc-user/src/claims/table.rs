@@ -1,11 +1,12 @@
 //! The table.
 
-use super::{Claim, files, kernel_entry, pipes, sending, sockets, textbook};
+use super::{Claim, files, kernel_entry, pipes, programs, sending, sockets, textbook};
 
 /// Every claim, in the order of reports.
 pub static CLAIMS: &[Claim] = &[
     kernel_entry::T1,
     files::T2,
+    programs::T3,
     files::T4,
     files::T5,
     sockets::T6,
@@ -26,4 +27,13 @@ pub static CLAIMS: &[Claim] = &[
     files::COPY_FILE_RANGE,
     pipes::PROCESS_VM,
     pipes::PIPES_COPY_TWICE,
+    programs::NGINX,
+    programs::JAVA,
+    programs::GO,
+    programs::PYTHON,
+    programs::RUST,
+    programs::COREUTILS,
+    programs::UPLOADS,
+    programs::HAPROXY,
+    programs::KAFKA,
 ];

@@ -1,13 +1,14 @@
 //! `zc worker`: what `zc lab` starts for each side, what becomes the command of `zc trace`, and what
 //! `cargo xtask bench` measures.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, path::PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Subcommand;
 
 use super::hold;
 use crate::{
+    claims::copy_file,
     expect::Side,
     target::exec,
     transfer::{self, worker},
@@ -37,6 +38,16 @@ pub(super) enum Role {
         /// At the copy primitives too
         #[arg(long)]
         audit: bool,
+    },
+    /// Copies a file with the standard library, for `zc claims` to look at
+    Copy {
+        /// A file
+        from: PathBuf,
+        /// One that is not there yet
+        to: PathBuf,
+        /// Through a `BufWriter`
+        #[arg(long)]
+        buffered: bool,
     },
 }
 
@@ -73,5 +84,6 @@ pub(super) fn main(role: &Role) -> Result<()> {
         Role::Receiver(part) => part.serve(Side::Receiver),
         Role::Exec { orders, argv } => exec::main(orders, argv),
         Role::Hold { pid, audit } => hold::main(*pid, *audit),
+        Role::Copy { from, to, buffered } => Ok(copy_file(from, to, *buffered)?),
     }
 }

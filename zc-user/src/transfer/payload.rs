@@ -222,7 +222,10 @@ fn memory_file_system(magic: rustix::fs::FsWord) -> Option<&'static str> {
 
 /// Writes `size` bytes that do not repeat (xorshift64), so that a chunk lost, doubled or swapped
 /// changes the hash.
-fn fill(file: &mut File, size: u64) -> io::Result<()> {
+///
+/// # Errors
+/// As where the disk is full.
+pub(crate) fn fill(file: &mut File, size: u64) -> io::Result<()> {
     // A disk that is too small is found full at once, where the file system can tell.
     match fallocate(&*file, FallocateFlags::empty(), 0, size) {
         Ok(()) | Err(Errno::OPNOTSUPP) => {}

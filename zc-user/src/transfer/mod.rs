@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use crate::probes::catalogue::Job;
 
 mod handover;
+mod lend;
 pub mod link;
+mod mapped;
 mod memory;
 mod pace;
 pub mod payload;
@@ -16,6 +18,7 @@ pub mod receive;
 mod resident;
 pub mod session;
 pub mod styles;
+mod uring;
 pub mod work;
 pub mod worker;
 

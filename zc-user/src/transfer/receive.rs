@@ -45,6 +45,7 @@ pub(super) fn stream(work: &mut Work<'_>) -> Result<u64> {
                 work.hasher.update(&work.buffer[..got]);
                 work.moved.into += got as u64;
                 received += got as u64;
+                work.pace.take(received);
             }
         }
     }

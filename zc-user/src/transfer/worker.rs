@@ -28,7 +28,7 @@ use super::{
     link::Link,
     memory::Mapping,
     pace::Pace,
-    work::{OwnMemory, Work},
+    work::{Lent, OwnMemory, Work},
 };
 use crate::{expect::Side, report::text::one_line};
 
@@ -52,10 +52,14 @@ pub struct Moved {
     pub bytes: u64,
     /// What of it went through this worker's memory.
     pub own: OwnMemory,
-    /// Bytes that completions told of and no system call returned.
+    /// Bytes that completions or arguments told of and no system call returned.
     pub completed: u64,
     /// Whether the network had something sent twice, whose pages are copied again.
     pub sent_again: bool,
+    /// What the kernel said of the pages that were lent to it.
+    pub lent: Option<Lent>,
+    /// Whether kernel threads that are none of this worker's may have done some of the work.
+    pub by_kernel_threads: bool,
     /// Bytes that arrived and their BLAKE3, from whoever has them at last.
     pub arrived: Option<(u64, String)>,
 }
@@ -169,6 +173,8 @@ pub fn serve(role: Side, style: &Style, chunk: usize, runs: &[u64]) -> Result<()
             moved: OwnMemory::default(),
             completed: 0,
             sent_again: false,
+            lent: None,
+            by_kernel_threads: false,
         };
         let moved = once(&gate, part, &mut work).map_err(|error| explain(error, number, style))?;
         let arrived = arrived(role, style, end.as_ref(), &moved, &hasher)?;
@@ -182,8 +188,8 @@ fn once(gate: &Gate, part: &Part, work: &mut Work<'_>) -> Result<Moved> {
     gate.wait()?;
     let bytes = (part.run)(work)?;
     gate.wait()?;
-    let Work { moved: own, completed, sent_again, .. } = *work;
-    Ok(Moved { bytes, own, completed, sent_again, arrived: None })
+    let Work { moved: own, completed, sent_again, lent, by_kernel_threads, .. } = *work;
+    Ok(Moved { bytes, own, completed, sent_again, lent, by_kernel_threads, arrived: None })
 }
 
 /// What an error of run `number` means.

@@ -106,7 +106,7 @@ impl Setup {
             empty: &self.empty,
             jobs: part.jobs,
             cost: (part.cost)(PLAN),
-            completed: 0,
+            own: OwnSide::default(),
         };
         run(
             &input,

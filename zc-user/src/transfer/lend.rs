@@ -1,0 +1,123 @@
+//! Sending with `MSG_ZEROCOPY`: the socket borrows the sender's pages and tells on its error queue
+//! when it is done with them (Documentation/networking/msg_zerocopy.rst).
+
+use std::{
+    io,
+    os::fd::{AsRawFd, BorrowedFd},
+};
+
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::{Errno, Result},
+    net::send,
+};
+
+use super::{
+    Plan,
+    work::{Lent, Work},
+};
+use crate::{
+    expect::{Term, term},
+    measure::sockopt,
+};
+
+/// The origin of a notice about lent pages, and what it says where the kernel copied them after all
+/// (include/uapi/linux/errqueue.h).
+const SO_EE_ORIGIN_ZEROCOPY: u8 = 5;
+const SO_EE_CODE_ZEROCOPY_COPIED: u8 = 1;
+
+/// Bytes of lent pages that the kernel copies after all: over loopback every one, since whoever receives
+/// them must not wait for their owner (`skb_orphan_frags_rx`, include/linux/skbuff.h).
+pub(super) fn copied_after_all(plan: Plan) -> Term {
+    term(plan.bytes, "N: skb_copy_ubufs on loopback")
+}
+
+/// Sends the payload from memory, `round` bytes a call, and awaits after each that the pages are its
+/// own again. `before` is done before each send, with the bytes sent so far.
+pub(super) fn lend(
+    work: &mut Work<'_>,
+    round: usize,
+    before: impl Fn(&Work<'_>, u64) -> Result<()>,
+) -> Result<u64> {
+    let socket = work.end()?;
+    sockopt::allow_zerocopy(socket).map_err(errno)?;
+    let again = SentAgain::since_now(socket)?;
+    let mut space = nix::cmsg_space!(libc::sock_extended_err, libc::sockaddr_in6);
+    let mut lent = Lent::default();
+    let mut rest = work.memory.get(..usize(work.bytes)?).ok_or(Errno::NODATA)?;
+    let mut sent = 0;
+    while !rest.is_empty() {
+        before(work, sent)?;
+        let (mut now, later) = rest.split_at(round.min(rest.len()));
+        while !now.is_empty() {
+            let taken = send(socket, now, sockopt::ZEROCOPY)?;
+            now = &now[taken..];
+            sent += taken as u64;
+            returned(socket, &mut space, &mut lent)?;
+        }
+        rest = later;
+        work.pace.put(sent);
+    }
+    work.lent = Some(lent);
+    work.sent_again = again.is_so()?;
+    Ok(sent)
+}
+
+/// Waits until the pages of the send before are returned.
+fn returned(socket: BorrowedFd<'_>, space: &mut [u8], lent: &mut Lent) -> Result<()> {
+    // Nothing is asked for: that there is something on the error queue is told in any case (poll(2)).
+    poll(&mut [PollFd::new(&socket, PollFlags::empty())], None)?;
+    let flags = MsgFlags::MSG_ERRQUEUE;
+    let notice = recvmsg::<()>(socket.as_raw_fd(), &mut [], Some(space), flags);
+    let notice = notice.map_err(|error| match error {
+        // Something else woke the poll.
+        nix::Error::EAGAIN => Errno::CONNRESET,
+        error => Errno::from_raw_os_error(error as i32),
+    })?;
+    for message in notice.cmsgs().map_err(|_| Errno::PROTO)? {
+        let (ControlMessageOwned::Ipv4RecvErr(notice, _)
+        | ControlMessageOwned::Ipv6RecvErr(notice, _)) = message
+        else {
+            continue;
+        };
+        if notice.ee_errno != 0 || notice.ee_origin != SO_EE_ORIGIN_ZEROCOPY {
+            return Err(Errno::PROTO);
+        }
+        // The numbers of the first and the last send that it is about.
+        let sends = u64::from(notice.ee_data.wrapping_sub(notice.ee_info)) + 1;
+        lent.sends += sends;
+        if notice.ee_code & SO_EE_CODE_ZEROCOPY_COPIED != 0 {
+            lent.copied += sends;
+        }
+    }
+    Ok(())
+}
+
+/// Whether the network has something of a socket's sent again. Two system calls, in an empty run too.
+pub(super) struct SentAgain<'a> {
+    socket: BorrowedFd<'a>,
+    before: u32,
+}
+
+impl<'a> SentAgain<'a> {
+    /// Remembers what was sent again until now.
+    pub(super) fn since_now(socket: BorrowedFd<'a>) -> Result<Self> {
+        Ok(Self { socket, before: sockopt::sent_again(socket).map_err(errno)? })
+    }
+
+    /// Whether something was, since then.
+    pub(super) fn is_so(&self) -> Result<bool> {
+        Ok(sockopt::sent_again(self.socket).map_err(errno)? != self.before)
+    }
+}
+
+/// Bytes of memory.
+pub(super) fn usize(bytes: u64) -> Result<usize> {
+    usize::try_from(bytes).map_err(|_| Errno::FBIG)
+}
+
+/// The kernel's error number.
+pub(super) fn errno(error: io::Error) -> Errno {
+    Errno::from_io_error(&error).unwrap_or(Errno::IO)
+}

@@ -1,5 +1,10 @@
 //! Sending with `MSG_ZEROCOPY`: the socket borrows the sender's pages and tells on its error queue
 //! when it is done with them (Documentation/networking/msg_zerocopy.rst).
+//!
+//! Over loopback the kernel copies lent pages once, on the receiving side. A small segment, like the
+//! last of a send, it copies once more if the receiver is just then in the kernel with this socket
+//! (`skb_condense` in `tcp_add_backlog`, net/ipv4/tcp_ipv4.c). So that this does not depend on who runs
+//! when, the two sides go in step: one sends, and the other takes what is there.
 
 use std::{
     io,
@@ -33,34 +38,50 @@ pub(super) fn copied_after_all(plan: Plan) -> Term {
     term(plan.bytes, "N: skb_copy_ubufs on loopback")
 }
 
-/// Sends the payload from memory, `round` bytes a call, and awaits after each that the pages are its
-/// own again. `before` is done before each send, with the bytes sent so far.
-pub(super) fn lend(
-    work: &mut Work<'_>,
-    round: usize,
-    before: impl Fn(&Work<'_>, u64) -> Result<()>,
-) -> Result<u64> {
+/// Bytes that are sent before the other side takes them: its window lets so many in, whatever it took
+/// before.
+const WINDOW: u64 = 32 << 10;
+
+/// Bytes that a send lends, of a chunk.
+pub(super) fn round(chunk: u64) -> u64 {
+    chunk.min(WINDOW)
+}
+
+/// Sends the payload from memory in step with the receiver, `most` bytes a call, and awaits after each
+/// that the pages are its own again.
+pub(super) fn lend(work: &mut Work<'_>, most: u64) -> Result<u64> {
     let socket = work.end()?;
     sockopt::allow_zerocopy(socket).map_err(errno)?;
     let again = SentAgain::since_now(socket)?;
     let mut space = nix::cmsg_space!(libc::sock_extended_err, libc::sockaddr_in6);
     let mut lent = Lent::default();
-    let mut rest = work.memory.get(..usize(work.bytes)?).ok_or(Errno::NODATA)?;
-    let mut sent = 0;
-    while !rest.is_empty() {
-        before(work, sent)?;
-        let (mut now, later) = rest.split_at(round.min(rest.len()));
-        while !now.is_empty() {
-            let taken = send(socket, now, sockopt::ZEROCOPY)?;
-            now = &now[taken..];
-            sent += taken as u64;
-            returned(socket, &mut space, &mut lent)?;
-        }
-        rest = later;
-        work.pace.put(sent);
-    }
+    let sent = in_step(work, most, |bytes| {
+        let sent = send(socket, bytes, sockopt::ZEROCOPY)?;
+        returned(socket, &mut space, &mut lent)?;
+        Ok(sent)
+    })?;
     work.lent = Some(lent);
     work.sent_again = again.is_so()?;
+    Ok(sent)
+}
+
+/// Sends the payload from memory by `send`, `most` bytes at once, when the receiver has taken all before.
+pub(super) fn in_step(
+    work: &Work<'_>,
+    most: u64,
+    mut send: impl FnMut(&[u8]) -> Result<usize>,
+) -> Result<u64> {
+    let payload = work.memory.get(..usize(work.bytes)?).ok_or(Errno::NODATA)?;
+    let mut sent = 0;
+    for mut rest in payload.chunks(usize(most)?) {
+        work.pace.until_taken(sent)?;
+        while !rest.is_empty() {
+            let taken = send(rest)?;
+            rest = &rest[taken..];
+            sent += taken as u64;
+        }
+        work.pace.put(sent);
+    }
     Ok(sent)
 }
 
@@ -118,6 +139,7 @@ pub(super) fn usize(bytes: u64) -> Result<usize> {
 }
 
 /// The kernel's error number.
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` takes")]
 pub(super) fn errno(error: io::Error) -> Errno {
     Errno::from_io_error(&error).unwrap_or(Errno::IO)
 }

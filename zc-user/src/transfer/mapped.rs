@@ -19,14 +19,14 @@ struct ZerocopyReceive {
 }
 
 /// Addresses for received pages.
-pub(super) struct SocketView(FileView);
+pub(crate) struct SocketView(FileView);
 
 impl SocketView {
     /// For at most `bytes` at once of what `socket` receives.
     ///
     /// # Errors
     /// The kernel's, as mmap(2) has them: `ENODEV` where it maps no sockets.
-    pub(super) fn new(socket: BorrowedFd<'_>, bytes: u64) -> Result<Self> {
+    pub(crate) fn new(socket: BorrowedFd<'_>, bytes: u64) -> Result<Self> {
         FileView::new(socket, bytes).map(Self)
     }
 
@@ -34,7 +34,7 @@ impl SocketView {
     ///
     /// # Errors
     /// The kernel's, as getsockopt(2) and tcp(7) have them.
-    pub(super) fn receive(&mut self, socket: BorrowedFd<'_>, bytes: usize) -> Result<&[u8]> {
+    pub(crate) fn receive(&mut self, socket: BorrowedFd<'_>, bytes: usize) -> Result<&[u8]> {
         let mut request = ZerocopyReceive {
             address: self.0.address(),
             length: u32::try_from(bytes).map_err(|_| Errno::INVAL)?,

@@ -9,7 +9,7 @@ use crate::probes::catalogue::Job;
 mod handover;
 mod lend;
 pub mod link;
-mod mapped;
+pub(crate) mod mapped;
 mod memory;
 mod pace;
 pub mod payload;

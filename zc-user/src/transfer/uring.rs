@@ -5,12 +5,12 @@
 //! call does.
 
 use std::{
-    hint,
+    hint, io,
     os::fd::{AsRawFd, BorrowedFd},
 };
 
 use io_uring::{
-    IoUring, cqueue, opcode,
+    EnterFlags, IoUring, cqueue, opcode,
     squeue::{Entry, Flags},
     types::{Fd, SubmitArgs, Timespec},
 };
@@ -83,7 +83,10 @@ impl Ring {
     /// As for [`Ring::new`].
     pub(super) fn polled(work: &mut Work<'_>) -> Result<Self> {
         let mut builder = IoUring::builder();
-        Self::of(builder.setup_sqpoll(IDLE_MILLISECONDS).build(ENTRIES).map_err(errno)?, work)
+        let ring = builder.setup_sqpoll(IDLE_MILLISECONDS).build(ENTRIES).map_err(errno)?;
+        let mut ring = Self::of(ring, work)?;
+        ring.wake()?;
+        Ok(ring)
     }
 
     fn of(ring: IoUring, work: &mut Work<'_>) -> Result<Self> {
@@ -91,6 +94,19 @@ impl Ring {
         work.by_kernel_threads |= !parameters.is_feature_native_workers();
         let polled = parameters.is_setup_sqpoll();
         Ok(Self { ring, polled })
+    }
+
+    /// Gives the thread something to do. Its first look finds nothing, if it comes before the first
+    /// request, and then it sleeps at once (`io_sq_thread`, io_uring/sqpoll.c). One system call, whether
+    /// it does or not.
+    fn wake(&mut self) -> Result<()> {
+        let request = opcode::Nop::new().build();
+        // SAFETY: it refers to nothing.
+        unsafe { self.ring.submission().push(&request) }.map_err(|_| Errno::BUSY)?;
+        let flags = EnterFlags::GETEVENTS | EnterFlags::SQ_WAKEUP;
+        // SAFETY: no argument that the flags would give a meaning to.
+        unsafe { self.ring.submitter().enter::<()>(1, 1, flags.bits(), None) }.map_err(errno)?;
+        self.ring.completion().next().map(drop).ok_or(Errno::IO)
     }
 
     /// Lets `buffer` be read into by [`Read::Fixed`].
@@ -178,32 +194,24 @@ impl Ring {
             // SAFETY: so says the caller.
             unsafe { self.ring.submission().push(&request) }.map_err(|_| Errno::BUSY)?;
         }
+        if self.polled {
+            // No system call while the kernel's thread is awake.
+            self.ring.submit().map_err(errno)?;
+        }
         let mut results = [0; N];
         let mut left = N;
         while left > 0 {
-            self.submit_and_wait(left)?;
+            if self.polled {
+                hint::spin_loop();
+            } else {
+                entered(self.ring.submit_and_wait(left))?;
+            }
             for completion in self.ring.completion() {
                 results[usize(completion.user_data())?] = completion.result();
                 left -= 1;
             }
         }
         Ok(results)
-    }
-
-    /// Submits what was pushed, and waits until `wanted` completions are there, or where the kernel
-    /// polls, for a moment.
-    fn submit_and_wait(&self, wanted: usize) -> Result<()> {
-        let entered = if self.polled {
-            hint::spin_loop();
-            // No system call while the kernel's thread is awake.
-            self.ring.submit()
-        } else {
-            self.ring.submit_and_wait(wanted)
-        };
-        match entered.map_err(errno) {
-            Ok(_) | Err(Errno::INTR) => Ok(()),
-            Err(error) => Err(error),
-        }
     }
 
     /// Whether the kernel can tell what became of lent pages; found out with none.
@@ -243,10 +251,7 @@ impl Ring {
         let (mut sent, mut noticed, mut copied) = (None, false, None);
         loop {
             let arguments = SubmitArgs::new().timespec(&PATIENCE);
-            match self.ring.submitter().submit_with_args(wanted, &arguments).map_err(errno) {
-                Ok(_) | Err(Errno::INTR | Errno::TIME) => {}
-                Err(error) => return Err(error),
-            }
+            entered(self.ring.submitter().submit_with_args(wanted, &arguments))?;
             for completion in self.ring.completion() {
                 if cqueue::notif(completion.flags()) {
                     noticed = true;
@@ -269,6 +274,14 @@ impl Ring {
 /// A SEND that is to send all.
 fn send(socket: Fd, place: *const u8, bytes: u32) -> Entry {
     opcode::Send::new(socket, place, bytes).flags(libc::MSG_WAITALL).build()
+}
+
+/// A wait that a signal or the time ended is none that failed.
+fn entered(result: io::Result<usize>) -> Result<()> {
+    match result.map_err(errno) {
+        Ok(_) | Err(Errno::INTR | Errno::TIME) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// What a completion tells.

@@ -1,16 +1,16 @@
 //! SEND_ZC by io_uring(7): the socket borrows the sender's pages.
 
-use rustix::io::{Errno, Result};
+use rustix::io::Result;
 
-use super::{TO_TCP, uring_read_send::enters};
+use super::TO_TCP;
 use crate::{
-    expect::Cost,
+    expect::{Cost, term},
     transfer::{
         Part, Plan, Source, Style,
-        lend::{SentAgain, copied_after_all, usize},
+        lend::{SentAgain, copied_after_all, in_step, round},
         link::Link,
         receive,
-        uring::{Ring, round},
+        uring::Ring,
         work::{Lent, Work},
     },
 };
@@ -23,11 +23,18 @@ pub(super) const STYLE: Style = Style {
     source: Source::Memory,
     link: Link::Tcp,
     sender: Part { run: transfer, cost, jobs: TO_TCP },
-    receiver: Some(receive::TCP),
+    receiver: Some(receive::TCP_IN_STEP),
 };
 
 fn cost(plan: Plan) -> Cost {
-    Cost { kernel_to_kernel: copied_after_all(plan), syscalls: enters(plan), ..Cost::NOTHING }
+    Cost {
+        kernel_to_kernel: copied_after_all(plan),
+        syscalls: term(
+            plan.bytes.div_ceil(round(plan.chunk)),
+            "⌈N/min(c, 32 KiB)⌉: io_uring_enter",
+        ),
+        ..Cost::NOTHING
+    }
 }
 
 fn transfer(work: &mut Work<'_>) -> Result<u64> {
@@ -36,18 +43,14 @@ fn transfer(work: &mut Work<'_>) -> Result<u64> {
     let mut ring = Ring::new(work)?;
     let tells = ring.tells(socket)?;
     let mut lent = Lent::default();
-    let payload = work.memory.get(..usize(work.bytes)?).ok_or(Errno::NODATA)?;
-    for chunk in payload.chunks(usize(round(work.chunk as u64))?) {
-        let mut rest = chunk;
-        while !rest.is_empty() {
-            let loan = ring.lend(socket, rest, tells)?;
-            rest = &rest[loan.sent..];
-            lent.sends += 1;
-            lent.copied += u64::from(loan.copied == Some(true));
-        }
-    }
-    work.completed += work.bytes;
+    let sent = in_step(work, round(work.chunk as u64), |bytes| {
+        let loan = ring.lend(socket, bytes, tells)?;
+        lent.sends += 1;
+        lent.copied += u64::from(loan.copied == Some(true));
+        Ok(loan.sent)
+    })?;
+    work.completed += sent;
     work.lent = tells.then_some(lent);
     work.sent_again = again.is_so()?;
-    Ok(work.bytes)
+    Ok(sent)
 }

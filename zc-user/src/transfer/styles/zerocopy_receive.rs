@@ -82,9 +82,8 @@ fn cost_of_receiver(plan: Plan) -> Cost {
 }
 
 fn send(work: &mut Work<'_>) -> Result<u64> {
-    let most = usize(round(work.chunk as u64))?;
-    // So that what arrived never has to be packed to make room.
-    lend(work, most, |work, sent| work.pace.until_taken(sent))
+    let most = round(work.chunk as u64);
+    lend(work, most)
 }
 
 fn receive(work: &mut Work<'_>) -> Result<u64> {

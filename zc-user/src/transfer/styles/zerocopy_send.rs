@@ -7,7 +7,7 @@ use crate::{
     expect::{Cost, term},
     transfer::{
         Part, Plan, Source, Style,
-        lend::{copied_after_all, lend},
+        lend::{copied_after_all, lend, round},
         link::Link,
         receive,
         work::Work,
@@ -22,18 +22,21 @@ pub(super) const STYLE: Style = Style {
     source: Source::Memory,
     link: Link::Tcp,
     sender: Part { run: transfer, cost, jobs: TO_TCP },
-    receiver: Some(receive::TCP),
+    receiver: Some(receive::TCP_IN_STEP),
 };
 
 fn cost(plan: Plan) -> Cost {
     Cost {
         kernel_to_kernel: copied_after_all(plan),
-        syscalls: term(3 * plan.chunks(), "3⌈N/c⌉: send, poll, recvmsg"),
+        syscalls: term(
+            3 * plan.bytes.div_ceil(round(plan.chunk)),
+            "3⌈N/min(c, 32 KiB)⌉: send, poll, recvmsg",
+        ),
         ..Cost::NOTHING
     }
 }
 
 fn transfer(work: &mut Work<'_>) -> Result<u64> {
-    let chunk = work.chunk;
-    lend(work, chunk, |_, _| Ok(()))
+    let most = round(work.chunk as u64);
+    lend(work, most)
 }

@@ -28,7 +28,7 @@ use zc::{
         catalogue::{Direction, SITES},
     },
     result::derive::{self, RunInput, SideInput},
-    transfer::session::Delivered,
+    transfer::session::{Delivered, OwnSide},
 };
 use zc_common::{Group, Tally};
 
@@ -178,7 +178,7 @@ fn derived(sample: &Sample, probes: &Probes) -> [Option<u64>; 3] {
         empty: &empty,
         jobs: &jobs,
         cost: Cost::NOTHING,
-        completed: 0,
+        own: OwnSide::default(),
     };
     let input = RunInput {
         style: "",

@@ -242,6 +242,7 @@ pub(crate) struct Side {
     pub(crate) copied: Copied<u64>,
     pub(crate) aside: Option<u64>,
     pub(crate) coverage: Option<Coverage>,
+    pub(crate) lent: Option<Lent>,
     pub(crate) copies_per_byte: Copied<f64>,
     pub(crate) mode_switches: Option<u64>,
     pub(crate) mode_switches_by_cause: ByCause,
@@ -287,6 +288,13 @@ impl Copied<u64> {
     pub(crate) fn all(&self) -> [Option<u64>; 3] {
         [self.user_to_kernel, self.kernel_to_user, self.kernel_to_kernel]
     }
+}
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Lent {
+    pub(crate) sends: u64,
+    pub(crate) copied: u64,
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,10 +1,11 @@
 //! Every style, on this kernel: verified, or not supported here with the kernel's own word for it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs};
 
 use crate::{
+    needs::needs,
     report::{Lab, Side, Style},
-    support::lab,
+    support::{lab, set},
     theory::Copies,
 };
 
@@ -13,6 +14,8 @@ use crate::{
 struct Cost {
     copies: Copies,
     calls_a_chunk: u64,
+    /// Where it is no multiple: bytes copied and calls, for each payload that the tests send.
+    by_payload: &'static [(u64, Copies, u64)],
 }
 
 /// What a style must cost, written out from the kernel's code, apart from its own formula.
@@ -33,8 +36,43 @@ struct Row {
 const ODD: (u64, u64) = (300_001, 20_000);
 
 const fn cost(copies: Copies, calls_a_chunk: u64) -> Cost {
-    Cost { copies, calls_a_chunk }
+    Cost { copies, calls_a_chunk, by_payload: &[] }
 }
+
+const fn by_payload(by_payload: &'static [(u64, Copies, u64)]) -> Cost {
+    Cost { copies: [0; 3], calls_a_chunk: 0, by_payload }
+}
+
+/// send, poll, recvmsg, for 32 KiB at once or, of chunks of 20 000 bytes, for each.
+const LENT: Cost = by_payload(&[
+    (1 << 20, [0, 0, 1 << 20], 3 * 32),
+    (300_001, [0, 0, 300_001], 3 * 16),
+    (256 << 10, [0, 0, 256 << 10], 3 * 8),
+]);
+const LENT_BY_RING: Cost = by_payload(&[
+    (1 << 20, [0, 0, 1 << 20], 32),
+    (300_001, [0, 0, 300_001], 16),
+    (256 << 10, [0, 0, 256 << 10], 8),
+]);
+const TAKEN: Option<Cost> = Some(by_payload(&[
+    (1 << 20, [0, 1 << 20, 0], 32),
+    (300_001, [0, 300_001, 0], 16),
+    (256 << 10, [0, 256 << 10, 0], 8),
+]));
+
+/// Sends of 16 KiB, with three calls each; 300 001 bytes are 18 of them and one of 5089.
+const LENT_BY_PAGES: Cost = by_payload(&[
+    (1 << 20, [0, 0, 1 << 20], 3 * 64),
+    (300_001, [0, 0, 300_001], 3 * 19),
+    (256 << 10, [0, 0, 256 << 10], 3 * 16),
+]);
+
+/// Of the 5089 bytes a page is mapped and 993 bytes are read.
+const MAPPED: Option<Cost> = Some(by_payload(&[
+    (1 << 20, [0; 3], 64),
+    (300_001, [0, 993, 0], 18 + 2),
+    (256 << 10, [0; 3], 16),
+]));
 
 /// recv(2), or whatever else takes a chunk out of the kernel in a call.
 const RECV: Option<Cost> = Some(cost([0, 1, 0], 1));
@@ -75,6 +113,14 @@ const TABLE: &[Row] = &[
     Row { may_lack: &["EOPNOTSUPP"], ..alone("reflink", [0, 0, 0], 1) },
     // 73 blocks of 4096 bytes, 4 in a call, there and back; 993 bytes are left.
     Row { in_odd_sizes: Some(([993, 993, 0], 40)), ..alone("direct", [0, 0, 0], 2) },
+    row("zerocopy-send", LENT, TAKEN),
+    row("zerocopy-receive", LENT_BY_PAGES, MAPPED),
+    row("uring-read-send", cost([1, 1, 0], 1), RECV),
+    // From page cache to pinned pages the kernel copies with its own addresses.
+    row("uring-fixed", cost([1, 0, 1], 1), RECV),
+    row("uring-sqpoll", cost([1, 1, 0], 0), RECV),
+    row("uring-splice", cost([0, 0, 0], 1), RECV),
+    Row { may_lack: &["EINVAL"], ..row("uring-send-zc", LENT_BY_RING, TAKEN) },
 ];
 
 /// What is wrong with a side that has to copy so many bytes with so many `calls`.
@@ -97,6 +143,29 @@ fn wrong_with(side: &Side, copies: Copies, calls: u64) -> Vec<String> {
     wrong
 }
 
+impl Cost {
+    /// Bytes copied, and system calls, for a payload of `bytes` in so many chunks.
+    fn of(&self, bytes: u64, chunks: u64) -> (Copies, u64) {
+        let exact = self.by_payload.iter().find(|(payload, ..)| *payload == bytes);
+        let multiple = (self.copies.map(|times| times * bytes), self.calls_a_chunk * chunks);
+        exact.map_or(multiple, |(_, copies, calls)| (*copies, *calls))
+    }
+}
+
+/// What is wrong with what the kernel says itself of pages that were lent: that it copied them, on
+/// loopback, of each send.
+fn wrong_with_lent(name: &str, sender: &Side) -> Option<String> {
+    let right = match &sender.lent {
+        // From 6.2 on, a ring tells too.
+        None => !name.starts_with("zerocopy-"),
+        Some(lent) => {
+            let copied = sender.copied.kernel_to_kernel > Some(0);
+            lent.copied == lent.sends && lent.sends > 0 && copied
+        }
+    };
+    (!right).then(|| format!("lent: {:?}", sender.lent))
+}
+
 /// What is wrong with `style`, a line each.
 fn wrong(style: &Style, row: &Row, bytes: u64, chunk: u64) -> Vec<String> {
     let chunks = bytes.div_ceil(chunk.min(row.at_most));
@@ -112,12 +181,12 @@ fn wrong(style: &Style, row: &Row, bytes: u64, chunk: u64) -> Vec<String> {
         if outcome != ("verified", bytes, true) {
             wrong.push(format!("{outcome:?}"));
         }
+        wrong.extend(wrong_with_lent(&style.style, &run.sender));
         let sides = [Some(&run.sender), run.receiver.as_ref()];
         for (side, cost) in sides.into_iter().zip([Some(&row.sender), row.receiver.as_ref()]) {
             match (side, cost) {
                 (Some(side), Some(cost)) => {
-                    let (copies, calls) = odd
-                        .unwrap_or((cost.copies.map(|n| n * bytes), cost.calls_a_chunk * chunks));
+                    let (copies, calls) = odd.unwrap_or_else(|| cost.of(bytes, chunks));
                     wrong.extend(wrong_with(side, copies, calls));
                 }
                 (None, None) => {}
@@ -165,6 +234,21 @@ fn every_style_is_exact_in_odd_sizes() {
     let (status, report) = lab(&["--all", "--size", &size, "--chunk", &in_chunks]);
     assert_all(&report, bytes, chunk);
     assert_eq!(status, 0);
+}
+
+#[test]
+fn a_style_that_the_machine_forbids_says_so() {
+    const DISABLED: &str = "/proc/sys/kernel/io_uring_disabled";
+    needs!(fs::metadata(DISABLED).map(drop).map_err(|error| format!("{DISABLED}: {error}")));
+    let forbidden = set(DISABLED, "2");
+    let (status, report) = lab(&["uring-read-send", "uring-splice", "--size", "64K"]);
+    drop(forbidden);
+    for style in &report.styles {
+        let why = style.not_supported.as_ref().expect("it cannot make a ring");
+        assert_eq!((&*why.errno, &*why.side), ("EPERM", "sender"), "{}", style.style);
+        assert!(style.run.is_none() && style.runs.is_empty());
+    }
+    assert_eq!((status, &*report.verdict), (2, "not observed"));
 }
 
 /// Sites, leaves and what the calls returned, to the byte.

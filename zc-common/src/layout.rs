@@ -42,6 +42,10 @@ pub struct Layout {
     pub skb_end: u32,
     /// Bytes: `struct skb_shared_info`, start of `destructor_arg`.
     pub shinfo_uarg: u32,
+    /// Bytes: `struct msghdr`, start of `msg_ubuf`; 0 where it has none, before 6.0.
+    pub msg_ubuf: u32,
+    /// Bytes: from the `struct ubuf_info` of pages that io_uring lends to the pointer to its ring.
+    pub ubuf_ring: u32,
     /// Bytes: `struct skb_shared_info`, start of `frag_list`.
     pub shinfo_frag_list: u32,
     /// Bytes: `struct skb_shared_info`, start of `nr_frags`.
@@ -169,6 +173,8 @@ impl Layout {
         skb_head: 0,
         skb_end: 0,
         shinfo_uarg: 0,
+        msg_ubuf: 0,
+        ubuf_ring: 0,
         shinfo_frag_list: 0,
         shinfo_nr_frags: 0,
         shinfo_frag_len: 0,
@@ -226,7 +232,7 @@ impl Layout {
     };
 }
 
-const _: () = assert!(size_of::<Layout>() == 256 + 66 * 4 + 16 + SYSCALL_SLOTS + Site::SLOTS * 4);
+const _: () = assert!(size_of::<Layout>() == 256 + 68 * 4 + 16 + SYSCALL_SLOTS + Site::SLOTS * 4);
 
 // SAFETY: repr(C), made of integers, every bit pattern is valid, no padding (size checked above).
 #[cfg(feature = "user")]

@@ -2,7 +2,7 @@
 //!
 //! A softirq runs on top of whichever task was interrupted, so the task on the CPU says nothing.
 //! The socket does: its last traced sender is remembered, in a table without chains whose slot is
-//! a hash of the socket's address. A hash map would cost every send several hundred instructions.
+//! a hash of the socket's address. A ring of io_uring that lends pages stands there like a socket. A hash map would cost every send several hundred instructions.
 
 use aya_ebpf::{
     macros::{fentry, map},
@@ -14,7 +14,7 @@ use zc_common::{Event, Group, OWNER_SLOTS, TaskId};
 use crate::{
     counters::count_loss,
     layout::layout,
-    memory::{Slot, Tracked, number, peek},
+    memory::{Slot, Tracked, number, peek, peek_or_zero},
     target::armed,
     task,
 };
@@ -109,6 +109,27 @@ pub(crate) fn shared_part(skb: Tracked) -> *const u8 {
     head.wrapping_add(u64::from(end)) as *const u8
 }
 
+/// The ring of io_uring that lends pages with the notice `notice`; nothing, if it is no ring's.
+#[inline(always)]
+fn ring_of(notice: u64) -> u64 {
+    peek_or_zero(notice.wrapping_add(u64::from(layout!(ubuf_ring))) as *const u8)
+}
+
+/// Remembers whose the ring is, if it is one, that lends pages in a send of the `struct msghdr` `msg`.
+/// A ring of somebody who is not traced is nobody's: it may have the address of one that has ended.
+#[inline(always)]
+pub(crate) fn own_ring(msg: Tracked, group: Option<Group>) {
+    if layout!(msg_ubuf) == 0 {
+        return;
+    }
+    let notice: *const u8 = msg.read(layout!(msg_ubuf));
+    let Some(ring) = number(notice).filter(|notice| *notice != 0).map(ring_of) else { return };
+    match group {
+        Some(group) => own(ring as *const u8, group),
+        None => disown(ring),
+    }
+}
+
 /// Whom the kernel works for when it copies the bytes of the `struct sk_buff` `skb`.
 ///
 /// On its way out a buffer knows its socket. Once it is on the receiving side of loopback it does
@@ -131,8 +152,9 @@ pub(crate) fn lender_or_owner_of(skb: Tracked) -> Owner {
 }
 
 /// Who lent the pages of `skb`: the completion notice that they point to lies in the control block of a
-/// buffer of the sender's socket (`msg_zerocopy_alloc`, net/core/skbuff.c). Whatever address that gives
-/// is only compared with those of known sockets.
+/// buffer of the sender's socket (`msg_zerocopy_alloc`, net/core/skbuff.c), or in a request of an io_uring,
+/// which names its ring. Whatever addresses that gives are only compared with those of known sockets and
+/// rings.
 #[inline(always)]
 fn lender_of(skb: Tracked) -> Owner {
     let notice = address(shared_part(skb).wrapping_add(layout!(shinfo_uarg) as usize));
@@ -140,7 +162,11 @@ fn lender_of(skb: Tracked) -> Owner {
         return Owner::NOBODY;
     }
     let lender = notice.wrapping_sub(u64::from(layout!(skb_cb)));
-    owner(address(lender.wrapping_add(u64::from(layout!(skb_sk))) as *const u8))
+    let lender = owner(address(lender.wrapping_add(u64::from(layout!(skb_sk))) as *const u8));
+    if layout!(msg_ubuf) == 0 || lender.group != Group::MACHINE {
+        return lender;
+    }
+    owner(ring_of(notice))
 }
 
 #[inline(always)]
@@ -152,10 +178,16 @@ fn address(at: *const u8) -> u64 {
 #[fentry]
 fn sk_destruct(ctx: FEntryContext) -> Option<()> {
     let sock: *const u8 = ctx.arg(0);
-    let sock = number(sock)?;
-    let slot = slot(sock)?;
-    if slot.get() & !GROUP_BITS == sock {
+    disown(number(sock)?);
+    Some(())
+}
+
+/// Forgets whose `sock` is.
+#[inline(always)]
+fn disown(sock: u64) {
+    if let Some(slot) = slot(sock)
+        && slot.get() & !GROUP_BITS == sock
+    {
         slot.set(0);
     }
-    Some(())
 }

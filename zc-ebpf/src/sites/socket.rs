@@ -10,7 +10,7 @@ use super::{count_bare, count_current, count_iter, return_int, return_value};
 use crate::{
     layout::{class_of, iter_class, layout, msg_class},
     memory::{Tracked, peek},
-    owner::own,
+    owner::{own, own_ring},
     target::group,
 };
 
@@ -40,12 +40,14 @@ fn skb_splice_from_iter(ctx: FExitContext) -> Option<()> {
 
 /// `int skb_zerocopy_iter_stream(struct sock *, struct sk_buff *, struct msghdr *, int, …)`. Names
 /// the socket's owner as the enclosing send does, but in time: a large send transmits, and the
-/// receiving side takes its copies, before it returns.
+/// receiving side takes its copies, before it returns. The owner of a ring, too.
 #[fexit]
 fn skb_zerocopy_iter_stream(ctx: FExitContext) -> Option<()> {
-    own(ctx.arg(0), group()?);
+    let (group, msg) = (group(), Tracked(ctx.arg(2)));
+    own_ring(msg, group);
+    own(ctx.arg(0), group?);
     let bytes = || return_int(&ctx, Site::SkbZerocopyIterStream);
-    count_current(&ctx, Site::SkbZerocopyIterStream, || msg_class(Tracked(ctx.arg(2))), bytes)
+    count_current(&ctx, Site::SkbZerocopyIterStream, || msg_class(msg), bytes)
 }
 
 /// `ssize_t do_tcp_sendpages(struct sock *, struct page *, int, size_t, int)`: no iterator.

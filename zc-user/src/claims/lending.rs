@@ -1,7 +1,7 @@
 //! Claims about sending and receiving memory without a copy.
 
 use super::{
-    Assertion, Claim, Decided,
+    Assertion, Claim, Decided, Evidence, Need, Unobservable,
     evidence::{INTO_KERNEL, card, over_veth, warm},
 };
 use crate::expect::{
@@ -17,11 +17,15 @@ pub(super) const ZEROCOPY: Claim = Claim {
     parts: &[
         Assertion {
             says: "over a card that gathers no byte is copied",
-            decide: |evidence| Decided::copies(evidence.run(card("zerocopy-send"))?, Sender, [0, 0, 0]),
+            decide: |evidence| {
+                Decided::copies(evidence.run(card("zerocopy-send"))?, Sender, [0, 0, 0])
+            },
         },
         Assertion {
             says: "over loopback each is copied after all, in the kernel",
-            decide: |evidence| Decided::copies(evidence.run(warm("zerocopy-send"))?, Sender, [0, 0, 1]),
+            decide: |evidence| {
+                Decided::copies(evidence.run(warm("zerocopy-send"))?, Sender, [0, 0, 1])
+            },
         },
     ],
 };
@@ -47,11 +51,15 @@ pub(super) const SEND_ZC: Claim = Claim {
     parts: &[
         Assertion {
             says: "over a card that gathers no byte is copied",
-            decide: |evidence| Decided::copies(evidence.run(card("uring-send-zc"))?, Sender, [0, 0, 0]),
+            decide: |evidence| {
+                Decided::copies(evidence.run(card("uring-send-zc"))?, Sender, [0, 0, 0])
+            },
         },
         Assertion {
             says: "the send itself copies nothing over loopback either; the receiver's copy comes later",
-            decide: |evidence| Decided::copies(evidence.run(warm("uring-send-zc"))?, Sender, [0, 0, 1]),
+            decide: |evidence| {
+                Decided::copies(evidence.run(warm("uring-send-zc"))?, Sender, [0, 0, 1])
+            },
         },
     ],
 };
@@ -60,19 +68,28 @@ pub(super) const RECEIVE: Claim = Claim {
     id: "14",
     says: "TCP_ZEROCOPY_RECEIVE maps received pages instead of copying them",
     who: "its commit message",
-    needs: &[warm("zerocopy-receive")],
-    parts: &[Assertion {
-        says: "over loopback most bytes are mapped",
-        decide: |evidence| {
-            let run = evidence.run(warm("zerocopy-receive"))?;
-            let mapped = run.at_site(Receiver, "tcp_zerocopy_receive", None)?;
-            let mapped = run.of(Receiver, "bytes mapped", mapped);
-            let copied = run.fact(Receiver, KernelToUser)?;
-            let holds = mapped.measured > copied.measured;
-            Ok(Decided { holds, facts: vec![run.payload()?, mapped, copied] })
+    needs: &[warm("zerocopy-receive"), warm("zerocopy-receive-plain")],
+    parts: &[
+        Assertion {
+            says: "over loopback, what the sender lent in whole pages is mapped",
+            decide: |evidence| mapped(evidence, warm("zerocopy-receive")),
         },
-    }],
+        Assertion {
+            says: "and what an ordinary send sent",
+            decide: |evidence| mapped(evidence, warm("zerocopy-receive-plain")),
+        },
+    ],
 };
+
+/// Whether most of what arrived was mapped.
+fn mapped(evidence: &Evidence, need: Need) -> Result<Decided, Unobservable> {
+    let run = evidence.run(need)?;
+    let mapped = run.at_site(Receiver, "tcp_zerocopy_receive", None)?;
+    let mapped = run.of(Receiver, "bytes mapped", mapped);
+    let copied = run.fact(Receiver, KernelToUser)?;
+    let holds = mapped.measured > copied.measured;
+    Ok(Decided { holds, facts: vec![run.payload()?, mapped, copied] })
+}
 
 pub(super) const REGISTERED: Claim = Claim {
     id: "13",

@@ -9,6 +9,7 @@ use serde::Serialize;
 mod evidence;
 mod files;
 mod kernel_entry;
+mod lending;
 mod pipes;
 mod programs;
 mod run;

@@ -1,6 +1,6 @@
 //! The table.
 
-use super::{Claim, files, kernel_entry, pipes, programs, sending, sockets, textbook};
+use super::{Claim, files, kernel_entry, lending, pipes, programs, sending, sockets, textbook};
 
 /// Every claim, in the order of reports.
 pub static CLAIMS: &[Claim] = &[
@@ -23,6 +23,11 @@ pub static CLAIMS: &[Claim] = &[
     pipes::VMSPLICE_BACK_COPIES,
     pipes::GIFT,
     pipes::TEE,
+    lending::ZEROCOPY,
+    lending::ZEROCOPY_VETH,
+    lending::SEND_ZC,
+    lending::REGISTERED,
+    lending::RECEIVE,
     files::DIRECT,
     files::COPY_FILE_RANGE,
     pipes::PROCESS_VM,

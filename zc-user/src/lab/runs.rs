@@ -105,7 +105,7 @@ impl Lab<'_> {
             empty: &empty.samples[&group_of(side)],
             jobs: part.jobs,
             cost: (part.cost)(plan),
-            completed: own.completed,
+            own,
         };
         let receiver =
             style.receiver.as_ref().map(|part| side(Side::Receiver, part, delivered.receiver));

@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::{
+    event::{PollFd, PollFlags, poll},
     fs::sendfile,
     io::pread,
     net::{RecvFlags, SendFlags, recv, send},
@@ -19,7 +20,10 @@ use syscalls::Sysno;
 use zc_common::{Group, IterClass, Site, Tally};
 
 use super::{Engine, Sample, sockopt};
-use crate::{probes::attach::Status, transfer::payload::Payload};
+use crate::{
+    probes::attach::Status,
+    transfer::{mapped::SocketView, payload::Payload},
+};
 
 mod files;
 
@@ -29,6 +33,8 @@ const READ: usize = 12_345;
 const SENT: usize = 34_567;
 const SENT_FROM_FILE: usize = 23_456;
 const SENT_BY_REFERENCE: usize = 20_001;
+/// Whole pages, which the receiver may map.
+const MAPPED: usize = 3 * 4096;
 /// Of the transfer that a socket filter looks into.
 const FILTERED: usize = 1_003;
 
@@ -239,6 +245,17 @@ impl Pair {
         known.add(Site::SkbCopyUbufs, IterClass::Paged, lent.len());
         known.add(Site::SimpleCopyToIter, IterClass::User, lent.len());
 
+        let mapped = self.pass_mapped(&buffer[..MAPPED]).context("mapping what was received")?;
+        known.add(Site::TcpSendmsg, IterClass::User, MAPPED);
+        known.add(Site::SkbZerocopyIterStream, IterClass::User, MAPPED);
+        known.add(Site::SkbCopyUbufs, IterClass::Paged, MAPPED);
+        known.add(Site::SimpleCopyToIter, IterClass::User, MAPPED - mapped.unwrap_or(0));
+        match mapped {
+            Ok(0) => known.untried.push((Site::TcpZerocopyReceive, "no page was mapped".into())),
+            Ok(bytes) => known.add(Site::TcpZerocopyReceive, IterClass::None, bytes),
+            Err(error) => known.untried.push((Site::TcpZerocopyReceive, error.to_string())),
+        }
+
         // The owner of the far socket is known once something was sent on it.
         send(&self.far, &[0], SendFlags::empty())?;
         receive(&self.near, 1)?;
@@ -267,6 +284,20 @@ impl Pair {
             left = &left[send(&self.near, left, flags)?..];
         }
         receive(&self.far, bytes.len())
+    }
+
+    /// Lends `bytes` and has whole pages of them mapped where they arrive; how many bytes that were.
+    fn pass_mapped(&self, bytes: &[u8]) -> Result<rustix::io::Result<usize>> {
+        let mut left = bytes;
+        while !left.is_empty() {
+            left = &left[send(&self.near, left, sockopt::ZEROCOPY)?..];
+        }
+        poll(&mut [PollFd::new(&self.far, PollFlags::IN)], None)?;
+        let far = self.far.as_fd();
+        let mapped = SocketView::new(far, bytes.len() as u64)
+            .and_then(|mut view| view.receive(far, bytes.len()).map(<[u8]>::len));
+        receive(&self.far, bytes.len() - mapped.unwrap_or(0))?;
+        Ok(mapped)
     }
 
     /// Sends the first `bytes` of the file without their touching user memory, and receives them.

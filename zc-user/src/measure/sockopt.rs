@@ -1,4 +1,4 @@
-//! Socket options that rustix does not have, for known transfers in a softirq.
+//! Socket options and messages that rustix does not have.
 
 use std::{
     io,

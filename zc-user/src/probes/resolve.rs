@@ -22,7 +22,7 @@ const USER_ITERATORS: [&str; 2] = ["ITER_UBUF", "ITER_IOVEC"];
 const PIPE_ITERATOR: &str = "ITER_PIPE";
 
 /// What else is looked up besides the functions of the catalogue.
-const TYPES: [&str; 23] = [
+const TYPES: [&str; 25] = [
     "bio_vec",
     "bpf_func_id",
     "bpf_prog",
@@ -30,6 +30,8 @@ const TYPES: [&str; 23] = [
     "file",
     "files_struct",
     "inode",
+    "io_kiocb",
+    "io_notif_data",
     "iov_iter",
     "iter_type",
     "msghdr",
@@ -91,6 +93,10 @@ pub fn resolve() -> Result<Resolved, BtfError> {
 fn resolve_in(btf: &Btf) -> Result<Resolved, BtfError> {
     let mut layout = offsets(btf)?;
     let breakdown = breakdown(btf, &mut layout);
+    // Without them no pages can be lent through a ring: 5.19 and before.
+    if let (Ok(msg_ubuf), Ok(ubuf_ring)) = (btf.offset("msghdr", "msg_ubuf"), ubuf_ring(btf)) {
+        (layout.msg_ubuf, layout.ubuf_ring) = (msg_ubuf, ubuf_ring);
+    }
     let page_leaves_copy = iterators(btf, &mut layout)?;
     let mut functions = [None; Site::ALL.len()];
     for (index, row) in SITES.iter().enumerate() {
@@ -152,6 +158,15 @@ fn offsets(btf: &Btf) -> Result<Layout, BtfError> {
         pid_slots: PID_SLOTS,
         ..Layout::UNKNOWN
     })
+}
+
+/// From the notice about pages that io_uring lends to the pointer to its ring: the notice lies in the
+/// part of a request that each kind of request has for itself (io_uring/notif.h).
+fn ubuf_ring(btf: &Btf) -> Result<u32, BtfError> {
+    let notice = btf.offset("io_kiocb", "cmd")? + btf.offset("io_notif_data", "uarg")?;
+    let ring = btf.offset("io_kiocb", "ctx")?;
+    ring.checked_sub(notice)
+        .ok_or_else(|| BtfError::Missing("struct io_kiocb with ctx behind cmd".into()))
 }
 
 /// Where an iterator's type stands and what its values mean; see also

@@ -183,6 +183,13 @@ fn notes(out: &mut String, name: &str, side: &SideReport) {
     if let Some(bytes) = side.aside.filter(|bytes| *bytes > 0) {
         let _ = writeln!(out, "  {name}: {bytes} bytes copied beside the payload, such as headers");
     }
+    if let Some(lent) = side.lent {
+        let _ = writeln!(
+            out,
+            "  {name}: pages lent in {} sends; of {} the kernel says that it copied them after all",
+            lent.sends, lent.copied
+        );
+    }
     if let Some(faults) = side.page_faults.kernel.filter(|faults| *faults > 0) {
         let _ = writeln!(
             out,

@@ -16,11 +16,14 @@ use crate::{
         attach::{Status, sees},
         catalogue::{Direction, Effect, End, Job, SITES, entry},
     },
-    transfer::session::Delivered,
+    transfer::session::{Delivered, OwnSide},
 };
 
 /// Copies that the network stack makes by itself, often in a softirq: of headers and of payload.
 const IN_NETWORK_STACK: [Job; 4] = [Job::SkbOwn, Job::SkbGather, Job::SkbCsum, Job::SkbDuplicate];
+
+/// Up to 5.11 the workers of a ring are the kernel's, and what they copy is on nobody's account.
+const KERNEL_THREADS: &str = "io_uring's workers are no threads of the process here";
 
 /// Why a number is absent.
 type Unobserved = String;
@@ -37,8 +40,8 @@ pub struct SideInput<'a> {
     pub jobs: &'a [Job],
     /// What theory says.
     pub cost: Cost,
-    /// Bytes that completions told of and no system call returned.
-    pub completed: u64,
+    /// What it says of itself.
+    pub own: OwnSide,
 }
 
 /// What the sides of a run have in common.
@@ -104,7 +107,8 @@ fn side(input: &RunInput<'_>, side: &SideInput<'_>) -> SideReport {
     SideReport {
         copied,
         aside: net.aside(input.statuses),
-        coverage: net.coverage(side.completed),
+        coverage: net.coverage(side.own.completed),
+        lent: side.own.lent,
         copies_per_byte: Copied::from_fn(|direction| copied.get(direction).map(per_byte)),
         mode_switches: net.mode_switches().ok(),
         switches: meters::switches(
@@ -174,9 +178,13 @@ impl Net {
                 faults_kernel: None,
             };
         }
+        let sites = match side.own.by_kernel_threads {
+            true => Err(KERNEL_THREADS.into()),
+            false => minus(&run.sites, &empty.sites),
+        };
         Self {
             syscalls: minus(&run.syscalls, &empty.syscalls),
-            sites: minus(&run.sites, &empty.sites),
+            sites,
             faults_user: run.faults_user.checked_sub(empty.faults_user).ok_or_else(more_in_empty),
             faults_kernel: run.faults_kernel.checked_sub(empty.faults_kernel),
         }

@@ -13,6 +13,7 @@ use crate::{
         attach::Status,
         catalogue::{Direction, Effect, Job},
     },
+    transfer::work::Lent,
 };
 
 pub mod architectures;
@@ -241,6 +242,9 @@ pub struct SideReport {
     /// How much of what system calls moved the sites saw.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub coverage: Option<Coverage>,
+    /// What the kernel said of the pages that the process lent to its socket, where it lent some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lent: Option<Lent>,
     /// The same for each payload byte.
     pub copies_per_byte: Copied<f64>,
     /// Crossings between user and kernel mode caused by system calls and page faults.

@@ -114,6 +114,11 @@ impl FileView {
         Ok(Self { start: NonNull::new(start.cast()).ok_or(Errno::NOMEM)?, length })
     }
 
+    /// Where it begins.
+    pub(super) fn address(&self) -> u64 {
+        self.start.as_ptr() as u64
+    }
+
     /// The mapped bytes.
     pub(super) fn bytes(&self) -> &[u8] {
         // SAFETY: mapped and readable for `length` bytes until drop. The file is not written to

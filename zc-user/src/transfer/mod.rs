@@ -8,7 +8,9 @@ use crate::probes::catalogue::Job;
 
 mod experiments;
 mod handover;
+mod lend;
 pub mod link;
+pub(crate) mod mapped;
 mod memory;
 mod pace;
 pub mod payload;
@@ -18,6 +20,7 @@ mod resident;
 pub mod session;
 pub mod styles;
 pub mod uncached;
+mod uring;
 pub mod work;
 pub mod worker;
 

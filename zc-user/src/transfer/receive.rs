@@ -5,7 +5,11 @@ use rustix::{
     net::{RecvFlags, recv},
 };
 
-use super::{Part, Plan, work::Work};
+use super::{
+    Part, Plan,
+    lend::{self, usize},
+    work::Work,
+};
 use crate::{
     expect::{Cost, term},
     probes::catalogue::Job,
@@ -33,18 +37,47 @@ fn cost(plan: Plan) -> Cost {
     }
 }
 
-/// Receives exactly the payload. `MSG_WAITALL` makes the number of calls independent of timing.
+/// The same, from a sender that goes on when everything before was taken.
+pub const TCP_IN_STEP: Part = Part { run: in_step, cost: cost_in_step, jobs: TCP_JOBS };
+
+fn cost_in_step(plan: Plan) -> Cost {
+    Cost {
+        syscalls: term(plan.bytes.div_ceil(lend::round(plan.chunk)), "⌈N/min(c, 32 KiB)⌉: recv"),
+        ..cost(plan)
+    }
+}
+
+/// Receives exactly the payload, from a socket on which nothing arrives meanwhile.
+fn in_step(work: &mut Work<'_>) -> Result<u64> {
+    let most = usize(lend::round(work.chunk as u64))?;
+    receive(work, most, |work, end| work.pace.until_put(end))
+}
+
+/// Receives exactly the payload.
 pub(super) fn stream(work: &mut Work<'_>) -> Result<u64> {
+    let most = work.chunk;
+    receive(work, most, |_, _| Ok(()))
+}
+
+/// Receives `most` bytes a call, after `before`, which is told up to where. `MSG_WAITALL` makes the number
+/// of calls independent of timing.
+fn receive(
+    work: &mut Work<'_>,
+    most: usize,
+    before: impl Fn(&Work<'_>, u64) -> Result<()>,
+) -> Result<u64> {
     let socket = work.end()?;
     let mut received = 0;
     while received < work.bytes {
-        let ask = work.next(work.bytes - received);
+        let ask = work.next(work.bytes - received).min(most);
+        before(work, received + ask as u64)?;
         match recv(socket, &mut work.buffer[..ask], RecvFlags::WAITALL)?.1 {
             0 => return Err(Errno::CONNRESET),
             got => {
+                received += got as u64;
+                work.pace.take(received);
                 work.hasher.update(&work.buffer[..got]);
                 work.moved.into += got as u64;
-                received += got as u64;
             }
         }
     }

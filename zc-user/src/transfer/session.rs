@@ -25,7 +25,7 @@ use super::{
     link::{Ends, Place},
     pace::Pace,
     payload::Payload,
-    work::OwnMemory,
+    work::{Lent, OwnMemory},
     worker::{Arrived, Message, Moved},
 };
 use crate::expect::Side;
@@ -72,13 +72,18 @@ pub struct Delivered {
 pub struct OwnSide {
     /// What went through its memory.
     pub moved: OwnMemory,
-    /// Bytes that completions told of and no system call returned.
+    /// Bytes that completions or arguments told of and no system call returned.
     pub completed: u64,
+    /// What the kernel said of the pages that were lent to it.
+    pub lent: Option<Lent>,
+    /// Whether kernel threads that are none of its own may have done some of the work.
+    pub by_kernel_threads: bool,
 }
 
 impl From<&Moved> for OwnSide {
     fn from(moved: &Moved) -> Self {
-        Self { moved: moved.own, completed: moved.completed }
+        let Moved { own: moved, completed, lent, by_kernel_threads, .. } = *moved;
+        Self { moved, completed, lent, by_kernel_threads }
     }
 }
 

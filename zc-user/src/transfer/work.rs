@@ -27,11 +27,24 @@ pub struct Work<'a> {
     pub hasher: &'a mut blake3::Hasher,
     /// What has gone through this process's memory.
     pub moved: OwnMemory,
-    /// Bytes that completions told of, which no system call returned: twice where a request had a
-    /// file at both ends.
+    /// Bytes that completions told of, or an argument, and no system call returned: twice where a
+    /// request had a file at both ends.
     pub completed: u64,
     /// Whether the network had something sent twice, whose pages are copied again.
     pub sent_again: bool,
+    /// What the kernel said of the pages that were lent to it, where some were.
+    pub lent: Option<Lent>,
+    /// Whether kernel threads that are none of this process's may have done some of the work.
+    pub by_kernel_threads: bool,
+}
+
+/// What completions say of the pages that a process lent to its socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lent {
+    /// How many sends were completed.
+    pub sends: u64,
+    /// Of how many the kernel says that it copied some of the pages after all.
+    pub copied: u64,
 }
 
 /// Payload bytes that a process's system calls moved through its own memory, summed from what they

@@ -20,6 +20,7 @@ use rustix::{
     fs::ftruncate,
     io::Errno,
     process::{Pid, Signal, getpid, getppid, kill_process, set_parent_process_death_signal},
+    thread::disable_transparent_huge_pages,
 };
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +29,7 @@ use super::{
     link::Link,
     memory::Mapping,
     pace::Pace,
-    work::{OwnMemory, Work},
+    work::{Lent, OwnMemory, Work},
 };
 use crate::{expect::Side, report::text::one_line};
 
@@ -52,10 +53,14 @@ pub struct Moved {
     pub bytes: u64,
     /// What of it went through this worker's memory.
     pub own: OwnMemory,
-    /// Bytes that completions told of and no system call returned.
+    /// Bytes that completions or arguments told of and no system call returned.
     pub completed: u64,
     /// Whether the network had something sent twice, whose pages are copied again.
     pub sent_again: bool,
+    /// What the kernel said of the pages that were lent to it.
+    pub lent: Option<Lent>,
+    /// Whether kernel threads that are none of this worker's may have done some of the work.
+    pub by_kernel_threads: bool,
     /// From whoever has the payload at last.
     pub arrived: Option<Arrived>,
 }
@@ -81,6 +86,9 @@ pub fn run(parent: i32, work: impl FnOnce() -> Result<()>) -> Result<()> {
     if getppid().map(Pid::as_raw_nonzero).map(NonZeroI32::get) != Some(parent) {
         bail!("process {parent}, which started this worker, is gone");
     }
+    // A kernel thread that puts small pages together takes them away first, and the next touch is a
+    // page fault in the run (`collapse_pte_mapped_thp`, mm/khugepaged.c).
+    disable_transparent_huge_pages(true)?;
     work().or_else(|error| {
         let message = match error.downcast_ref::<NotSupported>() {
             Some(NotSupported(errno)) => Message::NotSupported(errno.raw_os_error()),
@@ -179,6 +187,8 @@ pub fn serve(role: Side, style: &Style, chunk: usize, runs: &[u64]) -> Result<()
             moved: OwnMemory::default(),
             completed: 0,
             sent_again: false,
+            lent: None,
+            by_kernel_threads: false,
         };
         let moved = once(&gate, part, &mut work).map_err(|error| explain(error, number, style))?;
         let arrived = arrived(role, style, end.as_ref(), &moved, &hasher)?;
@@ -192,8 +202,8 @@ fn once(gate: &Gate, part: &Part, work: &mut Work<'_>) -> Result<Moved> {
     gate.wait()?;
     let bytes = (part.run)(work)?;
     gate.wait()?;
-    let Work { moved: own, completed, sent_again, .. } = *work;
-    Ok(Moved { bytes, own, completed, sent_again, arrived: None })
+    let Work { moved: own, completed, sent_again, lent, by_kernel_threads, .. } = *work;
+    Ok(Moved { bytes, own, completed, sent_again, lent, by_kernel_threads, arrived: None })
 }
 
 /// What an error of run `number` means.

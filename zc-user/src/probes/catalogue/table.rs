@@ -296,6 +296,7 @@ pub const SITES: [Entry; Site::ALL.len()] = [
         program: "tcp_zerocopy_receive",
         functions: &["tcp_zerocopy_receive"],
         job: Job::TcpMapped,
+        end: source,
         meaning: "received pages mapped into the receiver",
         source: "net/ipv4/tcp.c",
         ..PROCESS

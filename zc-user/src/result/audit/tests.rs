@@ -20,6 +20,7 @@ fn side_report(copied: [Option<u64>; 3]) -> SideReport {
         copies_per_byte: Copied::from_fn(|_| None),
         aside: None,
         coverage: None,
+        lent: None,
         switches: Switches::default(),
         mode_switches: None,
         syscalls: None,

@@ -106,7 +106,7 @@ impl Setup {
             empty: &self.empty,
             jobs: part.jobs,
             cost: (part.cost)(PLAN),
-            completed: 0,
+            own: if side == Side::Sender { self.delivered.sender } else { OwnSide::default() },
         };
         run(
             &input,
@@ -154,6 +154,27 @@ fn a_counter_that_stays_zero_is_refuted_not_verified() {
         Setup::new("read-send", sample(&[(0, tally(16, BYTES)), (44, tally(16, BYTES))], &[]));
     assert_eq!(setup.line(Quantity::KernelToUser).verdict, Verdict::Refuted);
     assert_eq!(setup.line(Quantity::KernelToUser).measured, Some(0));
+}
+
+#[test]
+fn what_a_completion_tells_is_covered_like_what_a_call_returns() {
+    const ENTER: usize = 426;
+    let mut sender = read_send();
+    sender.syscalls = BTreeMap::from([(KILL, tally(1, 0)), (ENTER, tally(16, 0))]);
+    let mut setup = Setup::new("uring-read-send", sender);
+    assert_eq!(setup.derive().verdict, Verdict::NotObserved, "copies that nothing accounts for");
+    setup.delivered.sender.completed = 2 * BYTES;
+    let run = setup.derive();
+    assert_eq!(run.verdict, Verdict::Verified);
+    assert_eq!(run.sender.coverage.unwrap().returned_bytes, 2 * BYTES);
+
+    // Threads of the kernel's own may have done some of it: what was counted is not all.
+    setup.delivered.sender.by_kernel_threads = true;
+    let run = setup.derive();
+    assert_eq!(run.verdict, Verdict::NotObserved);
+    assert_eq!((run.sender.copied.kernel_to_user, run.sender.syscalls), (None, Some(16)));
+    let line = setup.line(Quantity::UserToKernel);
+    assert_eq!((line.measured, line.reason.as_deref()), (None, Some(KERNEL_THREADS)));
 }
 
 #[test]
@@ -352,7 +373,7 @@ fn a_direction_that_no_site_can_see_is_not_zero() {
         empty: &setup.empty,
         jobs: &[Job::SocketReceive],
         cost: Cost { user_to_kernel: Term { value: 0, formula: "0" }, ..(receive::TCP.cost)(PLAN) },
-        completed: 0,
+        own: OwnSide::default(),
     };
     let input = RunInput {
         style: "read-send",

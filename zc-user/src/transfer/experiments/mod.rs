@@ -3,6 +3,7 @@
 
 use super::Style;
 
+mod receive_plain;
 mod records;
 mod splice_direct;
 mod splice_move;
@@ -10,7 +11,8 @@ mod three_ways;
 mod vmsplice_splice;
 
 /// The table.
-pub(super) static EXPERIMENTS: [Style; 5] = [
+pub(super) static EXPERIMENTS: [Style; 6] = [
+    receive_plain::STYLE,
     records::STYLE,
     splice_direct::STYLE,
     splice_move::STYLE,

@@ -23,8 +23,15 @@ pub(super) mod splice_file;
 mod tee;
 mod udp;
 mod unix_stream;
+mod uring_fixed;
+mod uring_read_send;
+mod uring_send_zc;
+mod uring_splice;
+mod uring_sqpoll;
 pub(super) mod vmsplice;
 mod vmsplice_back;
+pub(super) mod zerocopy_receive;
+mod zerocopy_send;
 
 /// The table. The first ones are those of textbooks.
 pub static STYLES: &[Style] = &[
@@ -51,6 +58,13 @@ pub static STYLES: &[Style] = &[
     copy_file_range::STYLE,
     reflink::STYLE,
     direct::STYLE,
+    zerocopy_send::STYLE,
+    zerocopy_receive::STYLE,
+    uring_read_send::STYLE,
+    uring_fixed::STYLE,
+    uring_sqpoll::STYLE,
+    uring_splice::STYLE,
+    uring_send_zc::STYLE,
 ];
 
 /// The styles that textbooks compare: what the lab runs unless told otherwise.

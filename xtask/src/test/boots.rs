@@ -127,6 +127,12 @@ pub(crate) fn wanted<'a>(
 }
 
 impl Boot {
+    /// Whether it is the default kernel without arguments.
+    pub(crate) fn is_default(&self) -> bool {
+        let default = KernelSpec::parse(kernel::DEFAULT.as_ref());
+        self.arguments.is_empty() && default.is_ok_and(|default| default == self.kernel)
+    }
+
     /// Reads `KERNEL[+ARGUMENT]…`. The path of a kernel may have a `+` of its own.
     fn parse(text: &OsStr) -> Result<Self, UnknownKernel> {
         let unknown = match KernelSpec::parse(text) {

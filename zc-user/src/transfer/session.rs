@@ -65,6 +65,8 @@ pub struct Delivered {
     pub receiver: OwnSide,
     /// Whether the network had something sent twice, whose pages are copied again.
     pub sent_again: bool,
+    /// Whether TCP sent any segment twice.
+    pub segments_again: bool,
 }
 
 /// What a side says of itself.
@@ -333,6 +335,7 @@ impl Session {
             received,
             hash,
             sent_again: sender.sent_again,
+            segments_again: sender.segments_again,
             receiver: receiver.as_ref().map(OwnSide::from).unwrap_or_default(),
             sender: OwnSide::from(&sender),
         })

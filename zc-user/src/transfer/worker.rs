@@ -31,7 +31,7 @@ use super::{
     pace::Pace,
     work::{Lent, OwnMemory, Work},
 };
-use crate::{expect::Side, report::text::one_line};
+use crate::{expect::Side, measure::sockopt, report::text::one_line};
 
 /// What a worker tells its parent, a line each, in JSON on its stdout.
 #[derive(Debug, Serialize, Deserialize)]
@@ -57,6 +57,8 @@ pub struct Moved {
     pub completed: u64,
     /// Whether the network had something sent twice, whose pages are copied again.
     pub sent_again: bool,
+    /// Whether TCP sent any segment twice.
+    pub segments_again: bool,
     /// What the kernel said of the pages that were lent to it.
     pub lent: Option<Lent>,
     /// Whether kernel threads that are none of this worker's may have done some of the work.
@@ -190,9 +192,11 @@ pub fn serve(role: Side, style: &Style, chunk: usize, runs: &[u64]) -> Result<()
             lent: None,
             by_kernel_threads: false,
         };
+        let before = segments_again(role, style, end.as_ref());
         let moved = once(&gate, part, &mut work).map_err(|error| explain(error, number, style))?;
+        let segments_again = segments_again(role, style, end.as_ref()) != before;
         let arrived = arrived(role, style, end.as_ref(), &moved, &hasher)?;
-        say(&Message::Moved(Moved { arrived, ..moved }))?;
+        say(&Message::Moved(Moved { arrived, segments_again, ..moved }))?;
     }
     Ok(())
 }
@@ -203,7 +207,14 @@ fn once(gate: &Gate, part: &Part, work: &mut Work<'_>) -> Result<Moved> {
     let bytes = (part.run)(work)?;
     gate.wait()?;
     let Work { moved: own, completed, sent_again, lent, by_kernel_threads, .. } = *work;
-    Ok(Moved { bytes, own, completed, sent_again, lent, by_kernel_threads, arrived: None })
+    let moved = Moved { bytes, own, completed, sent_again, lent, ..Moved::default() };
+    Ok(Moved { by_kernel_threads, ..moved })
+}
+
+/// Segments that a TCP sender has sent twice so far.
+fn segments_again(role: Side, style: &Style, end: Option<&OwnedFd>) -> Option<u32> {
+    let tcp = role == Side::Sender && style.link == Link::Tcp;
+    sockopt::sent_again(end.filter(|_| tcp)?.as_fd()).ok()
 }
 
 /// What an error of run `number` means.

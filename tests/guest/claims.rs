@@ -1,8 +1,10 @@
 //! `zc claims`: decided by its own counters, and told apart from what cannot be seen.
 
+use std::process::Command;
+
 use serde::Deserialize;
 
-use crate::support::{nothing_left_behind, run, sh, shared, status, stderr, stdout};
+use crate::support::{nothing_left_behind, run, shared, status, stderr, stdout};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -93,9 +95,13 @@ fn claims_are_decided_by_what_was_counted() {
 #[test]
 fn what_this_machine_lacks_is_not_observable() {
     // A card that somebody uses is left alone.
-    sh("ip addr add 10.99.3.1/24 dev eth0");
+    let address = |what: &str| {
+        let ip = ["addr", what, "10.99.3.1/24", "dev", "eth0"];
+        assert!(Command::new("ip").args(ip).status().unwrap().success());
+    };
+    address("add");
     let output = run(&["claims", "T10", "--json"]);
-    sh("ip addr del 10.99.3.1/24 dev eth0");
+    address("del");
     assert_eq!(status(&output), 2, "{}", stderr(&output));
     let report: Report = serde_json::from_str(&stdout(&output)).unwrap();
     assert_eq!(report.claims[0].verdict, "not observable");

@@ -6,12 +6,14 @@ use std::{
     net::UdpSocket,
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use rustix::fs::{Advice, fadvise};
 
-use crate::{support::scratch, switches::count};
+use crate::{
+    support::{scratch, sh},
+    switches::count,
+};
 
 const BYTES: usize = 1 << 20;
 
@@ -98,11 +100,6 @@ fn pages_written_back_by_fsync_are_its_callers_and_the_journal_is_nobodys() {
     });
     assert_eq!(own.meters.block_io.written_bytes, BYTES as u64 + 4096);
     assert!(machine.meters.block_io.written_bytes > 0, "{:?}", machine.meters.block_io);
-}
-
-fn sh(command: &str) {
-    let done = Command::new("/bin/sh").args(["-c", command]).output().unwrap();
-    assert!(done.status.success(), "{command}: {done:?}");
 }
 
 /// Sends 100 datagrams of 1000 bytes out of network device `name`, to an address that nobody has;

@@ -84,6 +84,35 @@ fn the_readme_shows_a_real_trace_and_a_real_check() {
     every_line_is_real("<!-- zc check -->", &stdout(&output));
 }
 
+/// Into how many buffers the payload is cut on its way to the card depends on timing, and the headers on
+/// that.
+#[test]
+fn the_readme_shows_real_architectures() {
+    let real =
+        zc().args(["lab", "architectures", "--path", "nic", "--size", "1M"]).output().unwrap();
+    assert_eq!(status(&real), 0);
+    let steady = |text: &str| -> Vec<Vec<String>> {
+        let rows = text.lines().filter(|line| line.ends_with("verified"));
+        let words = rows.map(|row| row.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+        words
+            .map(|mut words| {
+                let card = words.len() - 4;
+                words.drain(card..card + 2);
+                words
+            })
+            .collect()
+    };
+    let shown = steady(block(README, "<!-- zc lab architectures -->"));
+    assert_eq!((shown.len(), shown), (3, steady(&stdout(&real))));
+}
+
+#[test]
+fn the_readme_shows_a_real_claim() {
+    let output = zc().args(["claims", "9"]).output().unwrap();
+    assert_eq!(status(&output), 0);
+    every_line_is_real("<!-- zc claims -->", &stdout(&output));
+}
+
 /// The ways are those of one kernel.
 #[test]
 fn the_readme_shows_real_ways_through_the_kernel() {

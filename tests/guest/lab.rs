@@ -178,6 +178,7 @@ fn assert_devices(report: &Lab, bytes: u64) {
         assert_eq!(both, [Some(bytes), Some(0)], "{}", style.style);
         let network = [style.sender.network_bytes, style.devices.network_bytes];
         assert_eq!(network, [Some(0); 2], "{}", style.style);
+        assert_eq!(style.sender.network_buffers, Some(0), "{}", style.style);
     }
 }
 

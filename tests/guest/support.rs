@@ -77,6 +77,22 @@ pub(crate) fn scratch() -> tempfile::TempDir {
     tempfile::tempdir_in("/scratch").expect("/scratch is writable")
 }
 
+/// Runs a line of shell, which has to succeed.
+pub(crate) fn sh(command: &str) {
+    let done = Command::new("/bin/sh").args(["-c", command]).output().unwrap();
+    assert!(done.status.success(), "{command}: {done:?}");
+}
+
+/// Ids of the processes with this name.
+pub(crate) fn processes_called(name: &str) -> Vec<i32> {
+    let all = fs::read_dir("/proc").expect("/proc is mounted").flatten();
+    all.filter_map(|entry| {
+        let pid = entry.file_name().to_str()?.parse().ok()?;
+        (fs::read_to_string(entry.path().join("comm")).ok()?.trim_end() == name).then_some(pid)
+    })
+    .collect()
+}
+
 /// Process ids whose command line holds `words`, in this order.
 pub(crate) fn processes(words: &[&str]) -> Vec<i32> {
     let all = fs::read_dir("/proc").expect("/proc is mounted").flatten();

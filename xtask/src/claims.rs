@@ -21,7 +21,7 @@ use crate::vm::lanes::side_by_side;
 use crate::vm::output::text;
 use crate::vm::packages;
 use crate::vm::payload::Transfer;
-use crate::vm::{Guest, NICS, Run, Sinks, ZC_PATH};
+use crate::vm::{GATHERING_CARDS, Guest, Run, Sinks, ZC_PATH};
 
 /// For all claims on one kernel.
 const DEADLINE: Duration = Duration::from_secs(1100);
@@ -97,7 +97,7 @@ fn decide(guest: &Guest, zc: &Path, claims: &[OsString]) -> Result<Value> {
     let run = Run {
         spec: RunSpec { argv, ..RunSpec::default() },
         add: vec![Transfer { host: zc.to_owned(), guest: ZC_PATH.into() }],
-        nics: Some(NICS.to_owned()),
+        nics: Some(GATHERING_CARDS.to_owned()),
         deadline: Some(DEADLINE),
         ..Run::default()
     };

@@ -21,7 +21,7 @@ use crate::progress;
 use crate::setup::{self, Part};
 use crate::vm::kernel::{self, KernelSpec};
 use crate::vm::payload::Transfer;
-use crate::vm::{self, Guest, Run, Sinks, ZC_PATH, terminal};
+use crate::vm::{self, GATHERING_CARDS, Guest, Run, Sinks, ZC_PATH, terminal};
 
 /// Large payloads take their time under emulation.
 const DEADLINE: Duration = Duration::from_secs(3600);
@@ -105,10 +105,20 @@ fn run_in_guest(zc: PathBuf, options: &Options) -> Result<u8> {
         spec: RunSpec { argv, env, streams, ..RunSpec::default() },
         add: moved.add,
         get: moved.get,
+        nics: goes_over_cards(&options.lab).then(|| GATHERING_CARDS.to_owned()),
         deadline: Some(DEADLINE),
         ..Run::default()
     };
     guest.run(&run, &mut Sinks::of_this_process()).map(vm::exit_code)
+}
+
+/// `--path nic`: the guest has to have two cards. Given twice it is refused, by `zc`.
+fn goes_over_cards(options: &[OsString]) -> bool {
+    options.iter().enumerate().any(|(at, word)| match value_of(word, "--path") {
+        Some(Value::Attached(path)) => path == "nic",
+        Some(Value::Next) => options.get(at + 1).is_some_and(|path| path == "nic"),
+        None => false,
+    })
 }
 
 /// A width asked for in the environment holds in the guest too.
@@ -240,6 +250,16 @@ mod tests {
         assert_eq!(options.lab, words("--kernels x --json"));
         assert!(split(words("--json --kernel")).is_err());
         assert!(split(words("--kernel 9.9 --json")).is_err());
+    }
+
+    #[test]
+    fn only_a_path_over_cards_takes_cards() {
+        for text in ["--path nic", "--json --path=nic sendfile", "sendfile --path nic"] {
+            assert!(goes_over_cards(&words(text)), "{text}");
+        }
+        for text in ["", "--path veth", "--path=loopback", "nic", "--path", "--paths nic"] {
+            assert!(!goes_over_cards(&words(text)), "{text}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::{
     counters::count_loss,
     layout::layout,
     memory::{Slot, Tracked, number, peek},
+    target::armed,
     task,
 };
 
@@ -56,9 +57,14 @@ fn slot(sock: u64) -> Option<Slot<u64>> {
     Slot::of(&OWNERS, place(sock))
 }
 
-/// Remembers that `group` sent on `sock`.
+/// Remembers that `group` sent on `sock`. Also while nothing is counted: what a send hands to the network
+/// before it returns only a send before it can have told the owner of. Not so where there is a breakdown,
+/// which knows threads from what is counted for them.
 #[inline(always)]
 pub(crate) fn own(sock: *const u8, group: Group) {
+    if layout!(breakdown) != 0 && !armed() {
+        return;
+    }
     let Some(sock) = number(sock) else { return };
     if layout!(breakdown) != 0
         && let Some(slot) = Slot::of(&OWNER_TASKS, place(sock))
@@ -106,22 +112,40 @@ pub(crate) fn shared_part(skb: Tracked) -> *const u8 {
 /// Whom the kernel works for when it copies the bytes of the `struct sk_buff` `skb`.
 ///
 /// On its way out a buffer knows its socket. Once it is on the receiving side of loopback it does
-/// not, but pages lent by `MSG_ZEROCOPY` still name the lender: the completion notice that they
-/// point to lies in the control block of a buffer of the sender's socket (`msg_zerocopy_alloc`,
-/// net/core/skbuff.c). Whatever address that gives is only compared with those of known sockets.
+/// not, but pages lent by `MSG_ZEROCOPY` still name the lender.
 #[inline(always)]
 pub(crate) fn owner_of(skb: Tracked) -> Owner {
-    let address = |at: *const u8| peek::<u64>(at).unwrap_or(0);
-    let sock = address(skb.at(layout!(skb_sk)));
-    if sock != 0 {
-        return owner(sock);
+    match address(skb.at(layout!(skb_sk))) {
+        0 => lender_of(skb),
+        sock => owner(sock),
     }
+}
+
+/// The same, when it copies lent pages. Other devices than loopback have given the buffer to the
+/// receiver's socket by then (`tcp_v4_early_demux`, net/ipv4/tcp_ipv4.c), where the copy is not made
+/// before (`ip_local_deliver_finish`).
+#[inline(always)]
+pub(crate) fn lender_or_owner_of(skb: Tracked) -> Owner {
+    let lender = lender_of(skb);
+    if lender.group == Group::MACHINE { owner_of(skb) } else { lender }
+}
+
+/// Who lent the pages of `skb`: the completion notice that they point to lies in the control block of a
+/// buffer of the sender's socket (`msg_zerocopy_alloc`, net/core/skbuff.c). Whatever address that gives
+/// is only compared with those of known sockets.
+#[inline(always)]
+fn lender_of(skb: Tracked) -> Owner {
     let notice = address(shared_part(skb).wrapping_add(layout!(shinfo_uarg) as usize));
     if notice == 0 {
         return Owner::NOBODY;
     }
     let lender = notice.wrapping_sub(u64::from(layout!(skb_cb)));
     owner(address(lender.wrapping_add(u64::from(layout!(skb_sk))) as *const u8))
+}
+
+#[inline(always)]
+fn address(at: *const u8) -> u64 {
+    peek(at).unwrap_or(0)
 }
 
 /// A socket ends; another may be given its address.

@@ -58,7 +58,7 @@ static mut PENDING: u32 = 0;
 /// The group of the task on the CPU. Which way it is told is decided before the programs are verified,
 /// which then have only one of the three.
 #[inline(always)]
-fn group() -> Option<Group> {
+pub(crate) fn group() -> Option<Group> {
     if layout!(extras) == 0 {
         return table_group();
     }

@@ -17,7 +17,7 @@ use crate::progress::Step;
 use crate::vm::lanes::side_by_side;
 use crate::vm::output::text;
 use crate::vm::payload::Transfer;
-use crate::vm::{Guest, NICS, Run, Sinks, ZC_PATH};
+use crate::vm::{GATHERING_CARDS, Guest, Run, Sinks, ZC_PATH};
 
 /// For all tests on one kernel.
 const DEADLINE: Duration = Duration::from_secs(1500);
@@ -80,7 +80,7 @@ fn run_tests(prepared: &Prepared, programs: &Programs, runner: &[OsString]) -> R
             to(programs.zc(), ZC_PATH),
             to(programs.tests(prepared.suite.program())?, TESTS_PATH),
         ],
-        nics: Some(NICS.to_owned()),
+        nics: Some(GATHERING_CARDS.to_owned()),
         append: prepared.arguments.clone(),
         deadline: Some(DEADLINE),
         ..Run::default()

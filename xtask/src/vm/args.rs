@@ -36,7 +36,8 @@ pub(crate) struct VmArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) cpus: Option<u32>,
 
-    /// Two network cards of this QEMU model, joined by a hub: vmxnet3, virtio-net-pci, e1000e
+    /// Two network cards of this QEMU model, joined by a hub: vmxnet3, virtio-net-pci, e1000e (for which
+    /// Debian's kernels for clouds have no driver)
     #[arg(long, value_name = "MODEL", value_parser = clap::builder::PossibleValuesParser::new(["vmxnet3", "virtio-net-pci", "e1000e"]), hide_possible_values = true)]
     pub(crate) nics: Option<String>,
 

@@ -42,8 +42,9 @@ const DEFAULT_DEADLINE: Duration = Duration::from_secs(600);
 /// Where `zc` lies in the guest.
 pub(crate) const ZC_PATH: &str = "/bin/zc";
 
-/// Network cards that send from the pages they are given, as most do.
-pub(crate) const NICS: &str = "vmxnet3";
+/// QEMU's model of network cards that send from the pages they are given, as most real ones do, and whose
+/// driver all of Debian's kernels for clouds have.
+pub(crate) const GATHERING_CARDS: &str = "vmxnet3";
 
 /// A guest's memory unless it is asked for more.
 const MEMORY_MIB: u32 = 1024;

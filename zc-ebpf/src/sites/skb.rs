@@ -12,7 +12,7 @@ use crate::{
     cells::Whose,
     layout::{layout, skb_data_len, skb_headlen, skb_len},
     memory::{Tracked, peek, peek_or_zero},
-    owner::{owner_of, shared_part},
+    owner::{lender_or_owner_of, owner_of, shared_part},
     stacks::count,
     target,
 };
@@ -86,7 +86,11 @@ fn count_range(ctx: &impl StackIdContext, skb: Tracked, site: Site, offset: i32,
 #[fentry]
 fn skb_copy_ubufs(ctx: FEntryContext) {
     let skb = Tracked(ctx.arg(0));
-    count_owner(&ctx, skb, Site::SkbCopyUbufs, IterClass::Paged, skb_data_len(skb));
+    let bytes = skb_data_len(skb);
+    if bytes > 0 && target::armed() {
+        let lender = Whose::sent(lender_or_owner_of(skb));
+        count(&ctx, lender, Site::SkbCopyUbufs, || IterClass::Paged, bytes);
+    }
 }
 
 /// `int skb_copy_bits(const struct sk_buff *, int offset, void *to, int len)`.

@@ -11,14 +11,14 @@ use crate::{
     layout::{class_of, iter_class, layout, msg_class},
     memory::{Tracked, peek},
     owner::own,
-    target::counted_group,
+    target::group,
 };
 
 /// `int tcp_sendmsg_locked(struct sock *, struct msghdr *, size_t)`: all that a send accepted,
 /// copied or not; the two sites below are inside it and count what was not copied.
 #[fexit]
 fn tcp_sendmsg_locked(ctx: FExitContext) -> Option<()> {
-    own(ctx.arg(0), counted_group()?);
+    own(ctx.arg(0), group()?);
     let bytes = || return_int(&ctx, Site::TcpSendmsg);
     count_current(&ctx, Site::TcpSendmsg, || msg_class(Tracked(ctx.arg(1))), bytes)
 }
@@ -43,7 +43,7 @@ fn skb_splice_from_iter(ctx: FExitContext) -> Option<()> {
 /// receiving side takes its copies, before it returns.
 #[fexit]
 fn skb_zerocopy_iter_stream(ctx: FExitContext) -> Option<()> {
-    own(ctx.arg(0), counted_group()?);
+    own(ctx.arg(0), group()?);
     let bytes = || return_int(&ctx, Site::SkbZerocopyIterStream);
     count_current(&ctx, Site::SkbZerocopyIterStream, || msg_class(Tracked(ctx.arg(2))), bytes)
 }
@@ -51,7 +51,7 @@ fn skb_zerocopy_iter_stream(ctx: FExitContext) -> Option<()> {
 /// `ssize_t do_tcp_sendpages(struct sock *, struct page *, int, size_t, int)`: no iterator.
 #[fexit]
 fn do_tcp_sendpages(ctx: FExitContext) -> Option<()> {
-    own(ctx.arg(0), counted_group()?);
+    own(ctx.arg(0), group()?);
     count_bare(&ctx, Site::DoTcpSendpages)
 }
 
@@ -76,7 +76,7 @@ fn datagram_tracepoint(ctx: RawTracePointContext) -> Option<()> {
 #[fexit]
 fn ip_generic_getfrag(ctx: FExitContext) -> Option<()> {
     let (from, len): (*const u8, i32) = (ctx.arg(0), ctx.arg(3));
-    let group = counted_group()?;
+    let group = group()?;
     if return_int(&ctx, Site::IpGetfrag) < 0 {
         return None;
     }

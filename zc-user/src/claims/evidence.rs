@@ -1,13 +1,13 @@
 //! What claims are decided by: runs of the lab's styles, in several circumstances.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Decided, Fact, Unobservable, programs::Programs};
 use crate::{
     expect::{Quantity, Side},
     lab,
     network::Path,
-    probes::catalogue::Direction,
+    probes::{attach::Status, catalogue::Direction},
     result::{
         LabReport, Outcome, RunReport, SideReport,
         architectures::{Way, way},
@@ -68,6 +68,16 @@ pub(super) const fn warm(style: &'static str) -> Need {
     Need { style, how: Circumstances::Warm }
 }
 
+/// A style over loopback from the disk.
+pub(super) const fn cold(style: &'static str) -> Need {
+    Need { style, how: Circumstances::Cold }
+}
+
+/// A style over a veth pair.
+pub(super) const fn over_veth(style: &'static str) -> Need {
+    Need { style, how: Circumstances::Veth }
+}
+
 /// A style from the disk over network cards.
 pub(super) const fn card(style: &'static str) -> Need {
     Need { style, how: Circumstances::Nic }
@@ -81,6 +91,8 @@ pub(super) const fn card_without_gather(style: &'static str) -> Need {
 /// What was measured.
 pub struct Evidence {
     runs: BTreeMap<Need, Result<RunReport, Unobservable>>,
+    /// Sites that this kernel has and that were not watched.
+    unwatched: BTreeMap<Circumstances, BTreeSet<&'static str>>,
     /// Measured when a claim asks for them.
     pub(super) programs: Programs,
 }
@@ -88,7 +100,7 @@ pub struct Evidence {
 impl Evidence {
     /// No run yet; and `programs` to be asked.
     pub(super) fn new(programs: Programs) -> Self {
-        Self { runs: BTreeMap::new(), programs }
+        Self { runs: BTreeMap::new(), unwatched: BTreeMap::new(), programs }
     }
 
     /// Adds what the lab found in circumstances `how`. Of a report that lost counts nothing is believed.
@@ -96,6 +108,10 @@ impl Evidence {
         let incomplete = (!report.complete).then(|| {
             Unobservable(format!("incomplete: {}", report.completeness.problems.join("; ")))
         });
+        let sites = report.completeness.sites.iter();
+        let watched = |status: &Status| matches!(status, Status::Attached { .. } | Status::Absent);
+        let unwatched = sites.filter(|site| !watched(&site.status)).map(|site| site.site);
+        self.unwatched.insert(how, unwatched.collect());
         for style in report.styles {
             let run = match (&incomplete, style.outcome) {
                 (_, Outcome::NotSupported { not_supported: lacking }) => {
@@ -124,7 +140,12 @@ impl Evidence {
     /// Why there is none.
     pub(super) fn run(&self, need: Need) -> Result<Measured<'_>, Unobservable> {
         match self.runs.get(&need) {
-            Some(Ok(run)) => Ok(Measured { need, run }),
+            Some(Ok(run)) => {
+                let unwatched = self.unwatched.get(&need.how);
+                let unwatched =
+                    unwatched.ok_or_else(|| Unobservable("nothing was watched".into()))?;
+                Ok(Measured { need, run, unwatched })
+            }
             Some(Err(why)) => Err(why.clone()),
             None => Err(Unobservable(format!("{} was not run", need.style))),
         }
@@ -135,6 +156,7 @@ impl Evidence {
 #[derive(Clone, Copy)]
 pub(super) struct Measured<'a> {
     need: Need,
+    unwatched: &'a BTreeSet<&'static str>,
     pub(super) run: &'a RunReport,
 }
 
@@ -190,6 +212,24 @@ impl<'a> Measured<'a> {
         Ok(self.of(Side::Sender, what, measured))
     }
 
+    /// Bytes that passed the site called `site` on `side`, through `iterator` or any.
+    pub(super) fn at_site(
+        self,
+        side: Side,
+        site: &str,
+        iterator: Option<&str>,
+    ) -> Result<u64, Unobservable> {
+        if self.unwatched.contains(site) {
+            return Err(self.unobservable(&format!("{site} was not watched")));
+        }
+        let sites = self.side(side)?.sites.as_ref();
+        let sites = sites.ok_or_else(|| self.unobservable("its sites are not counted"))?;
+        let wanted = sites.iter().filter(|passed| {
+            passed.site == site && iterator.is_none_or(|iterator| passed.iterator == iterator)
+        });
+        Ok(wanted.map(|passed| passed.bytes).sum())
+    }
+
     /// Bytes that the CPU copied on `side`: user to kernel, kernel to user, inside the kernel.
     pub(super) fn copied(self, side: Side) -> Result<[Fact; 3], Unobservable> {
         let [into, out, inside] = Direction::ALL.map(|direction| {
@@ -200,9 +240,12 @@ impl<'a> Measured<'a> {
     }
 }
 
+/// What [`Quantity::UserToKernel`] is called.
+pub(super) const INTO_KERNEL: &str = "bytes copied from user to kernel";
+
 fn quantity_name(quantity: Quantity) -> &'static str {
     match quantity {
-        Quantity::UserToKernel => "bytes copied from user to kernel",
+        Quantity::UserToKernel => INTO_KERNEL,
         Quantity::KernelToUser => "bytes copied from kernel to user",
         Quantity::KernelToKernel => "bytes copied in the kernel",
         Quantity::Syscalls => "system calls",

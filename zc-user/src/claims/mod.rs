@@ -7,6 +7,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 mod evidence;
+mod files;
 mod kernel_entry;
 mod pipes;
 mod programs;

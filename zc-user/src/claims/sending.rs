@@ -24,9 +24,17 @@ pub(super) const SPLICE: Claim = Claim {
     id: "3",
     says: "splice moves data without copying between kernel and user space",
     who: "splice(2)",
-    needs: &[warm("splice")],
-    parts: &[Assertion {
-        says: "file to pipe to socket: no byte is copied, not even in the kernel",
-        decide: |evidence| Decided::copies(evidence.run(warm("splice"))?, Sender, [0, 0, 0]),
-    }],
+    needs: &[warm("splice"), warm("splice-file")],
+    parts: &[
+        Assertion {
+            says: "file to pipe to socket: no byte is copied, not even in the kernel",
+            decide: |evidence| Decided::copies(evidence.run(warm("splice"))?, Sender, [0, 0, 0]),
+        },
+        Assertion {
+            says: "file to pipe to file: none between kernel and user space, each once in the kernel",
+            decide: |evidence| {
+                Decided::copies(evidence.run(warm("splice-file"))?, Sender, [0, 0, 1])
+            },
+        },
+    ],
 };

@@ -30,9 +30,9 @@ use crate::{
 
 /// Run transfer styles and compare measured copies and switches with theory
 ///
-/// Each style moves a file over loopback TCP to a receiver in a process of its own. The kernel
-/// counts both sides apart; what an empty payload costs is taken off; the rest must equal the
-/// prediction exactly.
+/// Each style moves a file to a receiver in a process of its own, or to another file. The kernel counts
+/// both sides apart; what an empty payload costs is taken off; the rest must equal the prediction
+/// exactly.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
@@ -112,10 +112,13 @@ enum Switch {
 
 const EXAMPLES: &str = "\
 Examples:
-  sudo zc lab                              all styles, 64 MiB in 64 KiB chunks
+  sudo zc lab                              the textbook's styles, 64 MiB in 64 KiB chunks
+  sudo zc lab --all --size 1M              every style
   sudo zc lab sendfile splice --size 1G    two of them, more bytes
   sudo zc lab read-send --chunk 4K --cold  small reads from the disk
   sudo zc lab --file video.mp4 --json      your own file, for a program to read
+  sudo zc lab --path nic --gather off      over two network cards, joined by a cable
+  sudo zc lab architectures --path nic     the textbook's three ways to serve a file
   sudo zc lab --audit                      counted twice, by two methods
   sudo zc lab --flamegraph copies.svg      by which ways through the kernel
   sudo zc lab sendfile --predict sendfile.sender.mode_switches=0

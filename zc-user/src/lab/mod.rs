@@ -187,10 +187,13 @@ fn network(options: &Options) -> Result<Network, NetworkError> {
 }
 
 /// Jobs whose sites explain what a transfer did, beside those that its numbers rely on.
-const EXPLAINING: [Job; 7] = [
+const EXPLAINING: [Job; 9] = [
+    // Where a socket's owner becomes known, on whose account the network copies.
+    Job::TcpSend,
     Job::SpliceRead,
     Job::SpliceReadCopy,
     Job::SpliceSend,
+    Job::SpliceWrite,
     Job::SkbCsum,
     Job::SkbDuplicate,
     Job::CopyOnWrite,

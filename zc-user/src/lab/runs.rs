@@ -14,7 +14,7 @@ use crate::{
     transfer::{
         Part, Plan, Style,
         link::Place,
-        session::{self, Session},
+        session::{self, Session, Unwatched},
     },
 };
 
@@ -66,14 +66,10 @@ impl Lab<'_> {
             chunk: usize::try_from(plan.chunk).context("a chunk that does not fit in memory")?,
         };
         let mut session = Session::start(style, self.payload, &place, &sizes, self.running)?;
-        let mut groups = Vec::new();
         for (process, group) in processes(&session) {
             self.engine.watch(process, group)?;
-            groups.push(group);
         }
-        // Counted although nobody asks: whoever sends first on a socket is known to own it from then
-        // on, and what the network does for the next send is on its account.
-        let warm = session.run(&mut Window::new(&mut self.engine, &groups, None));
+        let warm = session.run(&mut Unwatched);
         self.progress.step();
         warm.map(|_| session)
     }

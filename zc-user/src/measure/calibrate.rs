@@ -21,6 +21,8 @@ use zc_common::{Group, IterClass, Site, Tally};
 use super::{Engine, Sample, sockopt};
 use crate::{probes::attach::Status, transfer::payload::Payload};
 
+mod files;
+
 /// Bytes of each known transfer; all different, so that no two can be taken for each other, and
 /// small enough for a socket's buffer, so that one thread can send and then receive them.
 const READ: usize = 12_345;
@@ -39,6 +41,21 @@ const TRIES: usize = 16;
 
 /// Bytes by site and iterator.
 type Bytes = BTreeMap<(Site, IterClass), u64>;
+
+/// What the sites have to have counted once every known transfer was made.
+#[derive(Default)]
+struct Known {
+    bytes: Bytes,
+    /// The sites that no known transfer could be sent through, and why.
+    untried: Vec<(Site, String)>,
+}
+
+impl Known {
+    /// So many bytes more passed `site`.
+    fn add(&mut self, site: Site, class: IterClass, bytes: usize) {
+        *self.bytes.entry((site, class)).or_default() += bytes as u64;
+    }
+}
 
 /// A site that did not count what passed it.
 #[derive(Debug, PartialEq, Eq)]
@@ -87,21 +104,29 @@ fn calibrate_once(
     group: Group,
     pair: &Pair,
 ) -> Result<Findings> {
-    let ways = Ways::of(&engine.probes().functions);
+    let probes = engine.probes();
+    let ways = Ways::of(&probes.functions);
+    let attached: Vec<_> = Site::ALL
+        .into_iter()
+        .filter(|site| matches!(probes.sites[*site as usize], Status::Attached { .. }))
+        .collect();
+    let attached = |site| attached.contains(&site);
     let pid = std::process::id();
     engine.watch(pid, group)?;
     engine.arm(&[group, Group::MACHINE])?;
-    let mut untried = Vec::new();
-    let known = pair.transfers(payload, ways, &mut untried);
+    let mut known = Known::default();
+    let made = pair
+        .transfers(payload, ways, &mut known)
+        .and_then(|()| files::transfers(payload, ways, attached, &mut known));
     let counted = engine.disarm();
     engine.watch(pid, Group::MACHINE)?;
-    let known = known.context("calibration: a known transfer failed")?;
+    made.context("calibration: a known transfer failed")?;
     let sample = counted?.remove(&group).context("calibration: nothing counted")?;
-    calls(&sample, known.get(&(Site::FilemapRead, IterClass::User)).copied())?;
-    let attached =
-        |site: Site| matches!(engine.probes().sites[site as usize], Status::Attached { .. });
-    untried.retain(|(site, _)| attached(*site));
-    Ok(Findings { miscounts: miscounts(&known, &sample, attached), untried })
+    calls(&sample, known.bytes.get(&(Site::FilemapRead, IterClass::User)).copied())?;
+    files::settle(&sample, &mut known);
+    known.untried.retain(|(site, _)| attached(*site));
+    let miscounts = miscounts(&known.bytes, &sample, attached);
+    Ok(Findings { miscounts, untried: known.untried })
 }
 
 /// Which way this kernel sends a file's pages, told by the functions that it has.
@@ -177,27 +202,17 @@ impl Pair {
         Ok(Self { near, far })
     }
 
-    /// Makes every known transfer; what each site has to have counted.
-    fn transfers(
-        &self,
-        payload: &Payload,
-        ways: Ways,
-        untried: &mut Vec<(Site, String)>,
-    ) -> Result<Bytes> {
-        let mut known = Bytes::new();
-        let mut add = |site, class, bytes: usize| {
-            *known.entry((site, class)).or_default() += bytes as u64;
-        };
+    /// Makes every known transfer over the connection.
+    fn transfers(&self, payload: &Payload, ways: Ways, known: &mut Known) -> Result<()> {
         let mut buffer = vec![0; SENT];
-        let has =
-            |bytes: usize| usize::try_from(payload.size).map_or(bytes, |size| size.min(bytes));
+        let has = |bytes| at_most(payload, bytes);
 
         let read = pread(&payload.file, &mut buffer[..has(READ)], 0)?;
-        add(Site::FilemapRead, IterClass::User, read);
+        known.add(Site::FilemapRead, IterClass::User, read);
 
         self.pass(&buffer, SendFlags::empty())?;
-        add(Site::TcpSendmsg, IterClass::User, SENT);
-        add(Site::SimpleCopyToIter, IterClass::User, SENT);
+        known.add(Site::TcpSendmsg, IterClass::User, SENT);
+        known.add(Site::SimpleCopyToIter, IterClass::User, SENT);
 
         let from_file = self.pass_file(payload, has(SENT_FROM_FILE)).context("sendfile")?;
         for (site, class) in [
@@ -207,40 +222,42 @@ impl Pair {
             (Site::DoTcpSendpages, IterClass::None),
             (Site::SimpleCopyToIter, IterClass::User),
         ] {
-            add(site, class, from_file);
+            known.add(site, class, from_file);
         }
         if ways.read_fills_pipe {
-            add(Site::FilemapRead, IterClass::Pipe, from_file);
+            known.add(Site::FilemapRead, IterClass::Pipe, from_file);
         }
         if ways.send_takes_pages {
-            add(Site::TcpSendmsg, IterClass::Kernel, from_file);
+            known.add(Site::TcpSendmsg, IterClass::Kernel, from_file);
         }
 
         sockopt::allow_zerocopy(self.near.as_fd()).context("MSG_ZEROCOPY")?;
         let lent = &buffer[..SENT_BY_REFERENCE];
         self.pass(lent, sockopt::ZEROCOPY).context("sending with MSG_ZEROCOPY")?;
-        add(Site::TcpSendmsg, IterClass::User, lent.len());
-        add(Site::SkbZerocopyIterStream, IterClass::User, lent.len());
-        add(Site::SkbCopyUbufs, IterClass::Paged, lent.len());
-        add(Site::SimpleCopyToIter, IterClass::User, lent.len());
+        known.add(Site::TcpSendmsg, IterClass::User, lent.len());
+        known.add(Site::SkbZerocopyIterStream, IterClass::User, lent.len());
+        known.add(Site::SkbCopyUbufs, IterClass::Paged, lent.len());
+        known.add(Site::SimpleCopyToIter, IterClass::User, lent.len());
 
         // The owner of the far socket is known once something was sent on it.
         send(&self.far, &[0], SendFlags::empty())?;
         receive(&self.near, 1)?;
-        add(Site::TcpSendmsg, IterClass::User, 1);
-        add(Site::SimpleCopyToIter, IterClass::User, 1);
+        known.add(Site::TcpSendmsg, IterClass::User, 1);
+        known.add(Site::SimpleCopyToIter, IterClass::User, 1);
         match sockopt::look_into(self.far.as_fd(), INSIDE_PAYLOAD) {
             Ok(looked_at) => {
                 self.pass(&buffer[..FILTERED], SendFlags::empty())?;
                 sockopt::remove(self.far.as_fd()).context("a socket filter")?;
-                add(Site::TcpSendmsg, IterClass::User, FILTERED);
-                add(Site::SimpleCopyToIter, IterClass::User, FILTERED);
-                add(Site::SkbCopyBits, IterClass::Paged, looked_at);
+                known.add(Site::TcpSendmsg, IterClass::User, FILTERED);
+                known.add(Site::SimpleCopyToIter, IterClass::User, FILTERED);
+                known.add(Site::SkbCopyBits, IterClass::Paged, looked_at);
             }
             // Debian's kernels let only the privileged use filters.
-            Err(error) => untried.push((Site::SkbCopyBits, format!("a socket filter: {error}"))),
+            Err(error) => {
+                known.untried.push((Site::SkbCopyBits, format!("a socket filter: {error}")));
+            }
         }
-        Ok(known)
+        Ok(())
     }
 
     /// Sends `bytes` with `flags` and receives them.
@@ -264,6 +281,11 @@ impl Pair {
         receive(&self.far, bytes)?;
         Ok(bytes)
     }
+}
+
+/// How many of `bytes` the payload has.
+fn at_most(payload: &Payload, bytes: usize) -> usize {
+    usize::try_from(payload.size).map_or(bytes, |size| size.min(bytes))
 }
 
 fn receive(socket: &TcpStream, bytes: usize) -> Result<()> {

@@ -83,20 +83,32 @@ impl Drop for Mapping {
     }
 }
 
-/// A file in memory, to read; unmapped when dropped. Its pages come when they are touched.
+/// A file in memory, to read; unmapped when dropped.
 pub(super) struct FileView {
     start: NonNull<u8>,
     length: usize,
 }
 
 impl FileView {
-    /// The first `bytes` of `file`, at least one.
+    /// The first `bytes` of `file`, at least one. Its pages come when they are touched.
     ///
     /// # Errors
     /// The kernel's, as mmap(2) has them.
     pub(super) fn new(file: impl AsFd, bytes: u64) -> Result<Self> {
+        Self::with(MapFlags::SHARED, file, bytes)
+    }
+
+    /// The same with every page there: a first touch would be a page fault in user mode.
+    ///
+    /// # Errors
+    /// The kernel's, as mmap(2) has them.
+    pub(super) fn populated(file: impl AsFd, bytes: u64) -> Result<Self> {
+        Self::with(MapFlags::SHARED | MapFlags::POPULATE, file, bytes)
+    }
+
+    fn with(flags: MapFlags, file: impl AsFd, bytes: u64) -> Result<Self> {
         let length = usize::try_from(bytes.max(1)).map_err(|_| Errno::FBIG)?;
-        let (prot, flags) = (ProtFlags::READ, MapFlags::SHARED);
+        let prot = ProtFlags::READ;
         // SAFETY: a new mapping at an address of the kernel's choice touches no memory of ours.
         let start = unsafe { mmap(ptr::null_mut(), length, prot, flags, file, 0)? };
         Ok(Self { start: NonNull::new(start.cast()).ok_or(Errno::NOMEM)?, length })

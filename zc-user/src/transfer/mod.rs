@@ -17,6 +17,7 @@ pub mod receive;
 mod resident;
 pub mod session;
 pub mod styles;
+pub mod uncached;
 pub mod work;
 pub mod worker;
 

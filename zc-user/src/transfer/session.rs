@@ -250,6 +250,11 @@ pub trait Window {
     }
 }
 
+/// A run that only warms up: code pages, buffers, the connection, whose a socket is.
+pub struct Unwatched;
+
+impl Window for Unwatched {}
+
 /// A sender and, where the style has one, a receiver, connected, stopped before their next run.
 pub struct Session {
     sender: Worker,

@@ -44,6 +44,27 @@ pub struct OwnMemory {
     pub out_of: u64,
 }
 
+/// Has `call` move `bytes` bytes, at most `chunk` at once. It is told how many to move and how many are
+/// moved already, and says how many it has moved.
+///
+/// # Errors
+/// `call`'s own; `ENODATA` when it moves none.
+pub(super) fn in_chunks(
+    bytes: u64,
+    chunk: usize,
+    mut call: impl FnMut(usize, u64) -> Result<usize>,
+) -> Result<u64> {
+    let mut moved = 0;
+    while moved < bytes {
+        let ask = usize::try_from(bytes - moved).map_or(chunk, |left| left.min(chunk));
+        match call(ask, moved)? {
+            0 => return Err(Errno::NODATA),
+            more => moved += more as u64,
+        }
+    }
+    Ok(moved)
+}
+
 impl<'a> Work<'a> {
     /// How many of `left` bytes the next call asks for.
     pub fn next(&self, left: u64) -> usize {

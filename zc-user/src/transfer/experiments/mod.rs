@@ -3,8 +3,17 @@
 
 use super::Style;
 
+mod records;
+mod splice_direct;
+mod splice_move;
 mod three_ways;
 mod vmsplice_splice;
 
 /// The table.
-pub(super) static EXPERIMENTS: [Style; 2] = [three_ways::STYLE, vmsplice_splice::STYLE];
+pub(super) static EXPERIMENTS: [Style; 5] = [
+    records::STYLE,
+    splice_direct::STYLE,
+    splice_move::STYLE,
+    three_ways::STYLE,
+    vmsplice_splice::STYLE,
+];

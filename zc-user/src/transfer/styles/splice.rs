@@ -1,5 +1,7 @@
 //! splice(2) from the file into a pipe, and from the pipe into the socket.
 
+use std::os::fd::BorrowedFd;
+
 use rustix::{
     io::{Errno, Result},
     pipe::{SpliceFlags, pipe, splice},
@@ -11,7 +13,7 @@ use crate::{
     transfer::{Part, Plan, Source, Style, link::Link, pipe as size, receive, work::Work},
 };
 
-pub(super) const STYLE: Style = Style {
+pub(in crate::transfer) const STYLE: Style = Style {
     name: "splice",
     how: "splice(2) file to pipe, splice(2) pipe to socket",
     textbook_name: "zero copy",
@@ -27,14 +29,23 @@ fn cost(plan: Plan) -> Cost {
 }
 
 /// System calls of [`transfer`].
-pub(super) fn calls(plan: Plan) -> crate::expect::Term {
+pub(in crate::transfer) fn calls(plan: Plan) -> crate::expect::Term {
     let rounds = plan.bytes.div_ceil(size::round(plan.chunk));
     term(2 * rounds, "2⌈N/min(c, pipe)⌉: splice in, splice out")
 }
 
 /// splice(2) from the file through a pipe to whatever is at the other end.
 pub(super) fn transfer(work: &mut Work<'_>) -> Result<u64> {
-    let (file, end) = (work.file()?, work.end()?);
+    through_pipe(work, work.file()?, SpliceFlags::empty())
+}
+
+/// The same from `file`, with `flags` on the way out of the pipe.
+pub(in crate::transfer) fn through_pipe(
+    work: &mut Work<'_>,
+    file: BorrowedFd<'_>,
+    flags: SpliceFlags,
+) -> Result<u64> {
+    let end = work.end()?;
     let (out, into) = pipe()?;
     let chunk = size::fit(&into, work.chunk)? as u64;
     let mut sent = 0;
@@ -46,7 +57,7 @@ pub(super) fn transfer(work: &mut Work<'_>) -> Result<u64> {
         }
         let mut left = piped;
         while left > 0 {
-            match splice(&out, None, end, None, left, SpliceFlags::empty())? {
+            match splice(&out, None, end, None, left, flags)? {
                 0 => return Err(Errno::PIPE),
                 moved => left -= moved,
             }

@@ -1,91 +1,89 @@
-//! Public claims about these programs, decided by what zc counted.
+//! What `zc claims` decides of these programs, which the tests beside this one compare with strace.
 
-use std::io::{Write as _, stderr};
+use std::{env, process::Command};
 
-use super::{files, network, nginx, observe::Seen, report::Copied, room::SIZE};
+use serde::Deserialize;
 
-/// What became of a claim for one program.
-struct Finding {
-    holds: bool,
-    text: String,
+#[derive(Debug, Deserialize)]
+struct Report {
+    complete: bool,
+    claims: Vec<Claim>,
 }
 
-impl Finding {
-    /// `numbers` are what it is based on.
-    fn new(holds: bool, program: &str, numbers: &str) -> Self {
-        let verdict = if holds { "confirmed" } else { "refuted" };
-        Self { holds, text: format!("{verdict} for {program} ({numbers})") }
+#[derive(Debug, Deserialize)]
+struct Claim {
+    id: String,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Part {
+    verdict: String,
+    #[serde(default)]
+    facts: Vec<Fact>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Fact {
+    what: String,
+    measured: u64,
+}
+
+impl Part {
+    /// The one number that is about this.
+    fn fact(&self, about: &str) -> u64 {
+        let found: Vec<_> = self.facts.iter().filter(|fact| fact.what.contains(about)).collect();
+        let [fact] = found[..] else { panic!("{about}: {self:?}") };
+        fact.measured
     }
 }
 
-/// Says what became of a claim, in a line that `cargo xtask test` closes with, and fails unless that
-/// was `expected`.
-fn decide<const N: usize>(number: u32, claim: &str, findings: [Finding; N], expected: [bool; N]) {
-    let texts = findings.each_ref().map(|finding| finding.text.as_str());
-    // One write: the test runner keeps what `eprintln!` says of a test that passes.
-    let line = format!("{}{number}: {claim}: {}\n", zc_guest::CLAIM, texts.join("; "));
-    stderr().write_all(line.as_bytes()).expect("standard error is open");
-    assert_eq!(findings.map(|finding| finding.holds), expected, "{line}");
-}
+/// The file's size, in bytes.
+const SIZE: u64 = 1 << 20;
 
-/// What the CPU copied where one call moved the whole file.
-fn copied_by(seen: &Seen, call: &str, sink: &str) -> Copied {
-    let flow = seen.trace.flow(call, "regular file", sink);
-    assert_eq!(flow.bytes, Some(SIZE), "{flow:?}");
-    flow.copied.all().expect("it was observed")
-}
+const UNCOPIED: &str = "in calls in which the CPU copied none";
+const FROM_USER: &str = "copied from user to kernel";
+const IN_KERNEL: &str = "copied in the kernel";
 
 #[test]
-fn claim_20_nginx_with_sendfile_is_zero_copy() {
-    let finding = |what: &str, served: &nginx::Served| {
-        let (trace, body) = (&served.seen.trace, served.body);
-        let (uncopied, all) = (trace.uncopied(), trace.total.copied);
-        let numbers = format!(
-            "{uncopied} of {body} body bytes sent without a copy; with request, header and log {all}"
-        );
-        Finding::new(uncopied == body, what, &numbers)
+fn claims_about_programs_are_decided_by_what_they_do() {
+    const CLAIMS: [&str; 7] = ["T3", "20", "23", "24", "25", "26", "27"];
+    let zc = env::var_os("ZC").unwrap_or_else(|| "/bin/zc".into());
+    let output = Command::new(zc).args(["claims", "--json"]).args(CLAIMS).output();
+    let output = output.expect("zc starts");
+    assert_eq!(output.status.code(), Some(1), "one that was named is refuted: {output:?}");
+    let report: Report = serde_json::from_slice(&output.stdout).expect("it is zc's JSON");
+    assert!(report.complete, "{report:?}");
+    let ids: Vec<_> = report.claims.iter().map(|claim| &*claim.id).collect();
+    assert_eq!(ids, CLAIMS);
+    let verdicts =
+        |claim: &Claim| -> Vec<_> { claim.parts.iter().map(|part| part.verdict.clone()).collect() };
+    let [shell, nginx, python, rust, coreutils, uploads, haproxy] = &report.claims[..] else {
+        panic!("{report:?}");
     };
-    let findings = [
-        finding("a plain file", nginx::with_sendfile()),
-        finding("a body that gzip made", nginx::with_gzip()),
-    ];
-    decide(20, "nginx with `sendfile on` is zero copy", findings, [true, false]);
-}
 
-#[test]
-fn claim_23_python_copies_files_in_the_kernel_and_sends_them_without_a_copy() {
-    let copyfile = copied_by(files::copyfile(), "sendfile", "regular file");
-    let sendfile = copied_by(network::socket_sendfile(), "sendfile", "TCP");
-    let finding = |program: &str, copied: Copied, claimed| {
-        Finding::new(copied == claimed, program, &format!("{copied}, of {SIZE} bytes"))
-    };
-    let findings = [
-        finding("shutil.copyfile", copyfile, files::ONCE_IN_THE_KERNEL),
-        finding("socket.sendfile", sendfile, Copied::NONE),
-    ];
-    let claim = "Python copies files once, in the kernel, and sends them without a copy";
-    decide(23, claim, findings, [true, true]);
-}
+    assert_eq!(verdicts(shell), ["confirmed"; 3], "{shell:?}");
+    assert_eq!(shell.parts[0].fact("processes that sh started"), 2);
+    assert_eq!(shell.parts[2].fact("took out of it"), SIZE);
 
-#[test]
-fn claim_25_cp_and_cat_avoid_user_space_copies() {
-    let finding = |program: &str, seen: &Seen| {
-        let copied = copied_by(seen, "copy_file_range", "regular file");
-        let holds = copied.user_to_kernel == 0 && copied.kernel_to_user == 0;
-        Finding::new(holds, program, &format!("copy_file_range {copied}, of {SIZE} bytes"))
-    };
-    let findings = [finding("cp", files::cp()), finding("cat to a file", files::cat())];
-    decide(25, "GNU cp and cat avoid user-space copies", findings, [true, true]);
-}
+    assert_eq!(verdicts(nginx), ["confirmed", "refuted"], "{nginx:?}");
+    assert_eq!([0, 1].map(|part| nginx.parts[part].fact(UNCOPIED)), [SIZE, 0]);
 
-#[test]
-fn claim_26_rsync_and_curl_upload_are_zero_copy() {
-    let finding = |program: &str, seen: &Seen| {
-        let (uncopied, all) = (seen.trace.uncopied(), seen.trace.total.copied);
-        let numbers = format!("{uncopied} of {SIZE} bytes moved without a copy; in all {all}");
-        Finding::new(uncopied == SIZE, program, &numbers)
-    };
-    let findings =
-        [finding("rsync", files::rsync()), finding("curl --upload-file", network::upload())];
-    decide(26, "rsync and curl upload are zero copy", findings, [false, false]);
+    assert_eq!(verdicts(python), ["confirmed"; 2], "{python:?}");
+    assert_eq!([0, 1].map(|part| python.parts[part].fact(IN_KERNEL)), [SIZE, 0]);
+
+    for claim in [rust, coreutils] {
+        assert_eq!(verdicts(claim), ["confirmed"; 2], "{claim:?}");
+        for part in &claim.parts {
+            assert_eq!((part.fact(FROM_USER), part.fact(IN_KERNEL)), (0, SIZE), "{part:?}");
+        }
+    }
+
+    assert_eq!(verdicts(uploads), ["refuted"; 2], "{uploads:?}");
+    let [rsync, curl] = [0, 1].map(|part| uploads.parts[part].fact(FROM_USER));
+    assert_eq!(rsync, SIZE);
+    assert!((SIZE + 1..SIZE + 1000).contains(&curl), "a header and the file: {curl}");
+
+    assert_eq!(verdicts(haproxy)[..3], ["refuted", "confirmed", "refuted"], "{haproxy:?}");
+    assert_eq!(haproxy.parts[0].fact("splice moved"), 0);
 }

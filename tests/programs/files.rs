@@ -1,7 +1,5 @@
 //! Programs that move a file to another.
 
-use std::sync::OnceLock;
-
 use super::{
     account::bytes,
     observe::{Seen, at_once, in_turn},
@@ -10,7 +8,7 @@ use super::{
 };
 
 /// Each byte copied once, in the kernel.
-pub(crate) const ONCE_IN_THE_KERNEL: Copied =
+const ONCE_IN_THE_KERNEL: Copied =
     Copied { user_to_kernel: 0, kernel_to_user: 0, kernel_to_kernel: SIZE };
 
 /// A copy of `f` to `g` by `argv`.
@@ -19,41 +17,10 @@ fn copy(argv: &[&str]) -> Seen {
     in_turn(&room, argv, "g", || room.assert_same("f", "g"))
 }
 
-/// `cp f g`.
-pub(crate) fn cp() -> &'static Seen {
-    static SEEN: OnceLock<Seen> = OnceLock::new();
-    SEEN.get_or_init(|| copy(&["cp", "f", "g"]))
-}
-
-/// `cat f > g`.
-pub(crate) fn cat() -> &'static Seen {
-    static SEEN: OnceLock<Seen> = OnceLock::new();
-    SEEN.get_or_init(|| copy(&["sh", "-c", "cat f > g"]))
-}
-
-/// `shutil.copyfile` of Python.
-pub(crate) fn copyfile() -> &'static Seen {
-    static SEEN: OnceLock<Seen> = OnceLock::new();
-    SEEN.get_or_init(|| {
-        compile_python();
-        copy(&["python3", "-c", "import shutil; shutil.copyfile('f', 'g')"])
-    })
-}
-
-/// `rsync f g`: three processes, two of which exchange the file by socket pairs.
-pub(crate) fn rsync() -> &'static Seen {
-    static SEEN: OnceLock<Seen> = OnceLock::new();
-    SEEN.get_or_init(|| {
-        let room = Room::new();
-        let seen = at_once(&room, &["rsync", "f", "g"]);
-        room.assert_same("f", "g");
-        seen
-    })
-}
-
-/// Fails unless the file went through one call that copies it once, inside the kernel, and nothing
+/// Fails unless `argv` copies `f` to `g` through one call that copies it once, inside the kernel, and nothing
 /// else was copied but what other calls read and wrote.
-fn assert_one_copy_in_the_kernel(seen: &Seen, call: &str) {
+fn assert_one_copy_in_the_kernel(argv: &[&str], call: &str) {
+    let seen = copy(argv);
     assert_eq!(bytes(&seen.calls, call), SIZE);
     let flow = seen.trace.flow(call, "regular file", "regular file");
     assert_eq!(flow.copied.all(), Some(ONCE_IN_THE_KERNEL), "{flow:?}");
@@ -63,17 +30,19 @@ fn assert_one_copy_in_the_kernel(seen: &Seen, call: &str) {
 
 #[test]
 fn cp_copies_once_in_the_kernel() {
-    assert_one_copy_in_the_kernel(cp(), "copy_file_range");
+    assert_one_copy_in_the_kernel(&["cp", "f", "g"], "copy_file_range");
 }
 
 #[test]
 fn cat_to_a_file_copies_once_in_the_kernel() {
-    assert_one_copy_in_the_kernel(cat(), "copy_file_range");
+    assert_one_copy_in_the_kernel(&["sh", "-c", "cat f > g"], "copy_file_range");
 }
 
 #[test]
 fn shutil_copyfile_copies_once_in_the_kernel() {
-    assert_one_copy_in_the_kernel(copyfile(), "sendfile");
+    compile_python();
+    let argv = ["python3", "-c", "import shutil; shutil.copyfile('f', 'g')"];
+    assert_one_copy_in_the_kernel(&argv, "sendfile");
 }
 
 #[test]
@@ -108,6 +77,9 @@ fn a_pipeline_copies_into_and_out_of_each_pipe() {
 
 #[test]
 fn rsync_copies_to_a_process_and_another_and_back() {
-    let seen = rsync();
+    // Three processes, two of which exchange the file by socket pairs.
+    let room = Room::new();
+    let seen = at_once(&room, &["rsync", "f", "g"]);
+    room.assert_same("f", "g");
     seen.assert_copied(0);
 }

@@ -1,52 +1,21 @@
 //! Programs that send a file over loopback TCP.
 
-use std::sync::OnceLock;
-
 use super::{
     account::bytes,
-    observe::{Seen, at_once, listening, serving},
+    observe::{at_once, listening, serving},
     report::Copied,
     room::{Room, SIZE, compile_python, free_port},
     sink::Sink,
 };
 
-/// `curl -T f`.
-pub(crate) fn upload() -> &'static Seen {
-    static SEEN: OnceLock<Seen> = OnceLock::new();
-    SEEN.get_or_init(|| {
-        let room = Room::new();
-        let sink = Sink::of_an_upload();
-        let url = format!("http://127.0.0.1:{}/f", sink.port);
-        let seen = at_once(&room, &["curl", "--silent", "--upload-file", "f", &url]);
-        room.write("g", &sink.received());
-        room.assert_same("f", "g");
-        seen
-    })
-}
-
-/// `socket.sendfile` of Python.
-pub(crate) fn socket_sendfile() -> &'static Seen {
-    static SEEN: OnceLock<Seen> = OnceLock::new();
-    SEEN.get_or_init(|| {
-        compile_python();
-        let room = Room::new();
-        let sink = Sink::of_anything();
-        let script = format!(
-            "import socket\n\
-             with socket.create_connection(('127.0.0.1', {})) as s, open('f', 'rb') as f:\n \
-             s.sendfile(f)",
-            sink.port
-        );
-        let seen = at_once(&room, &["python3", "-c", &script]);
-        room.write("g", &sink.received());
-        room.assert_same("f", "g");
-        seen
-    })
-}
-
 #[test]
 fn curl_reads_the_file_and_sends_it() {
-    let seen = upload();
+    let room = Room::new();
+    let sink = Sink::of_an_upload();
+    let url = format!("http://127.0.0.1:{}/f", sink.port);
+    let seen = at_once(&room, &["curl", "--silent", "--upload-file", "f", &url]);
+    room.write("g", &sink.received());
+    room.assert_same("f", "g");
     let header = bytes(&seen.calls, "sendto") - SIZE;
     assert!((1..1000).contains(&header), "{header} bytes of header");
     seen.assert_copied(0);
@@ -54,7 +23,18 @@ fn curl_reads_the_file_and_sends_it() {
 
 #[test]
 fn socket_sendfile_copies_nothing() {
-    let seen = socket_sendfile();
+    compile_python();
+    let room = Room::new();
+    let sink = Sink::of_anything();
+    let script = format!(
+        "import socket\n\
+         with socket.create_connection(('127.0.0.1', {})) as s, open('f', 'rb') as f:\n \
+         s.sendfile(f)",
+        sink.port
+    );
+    let seen = at_once(&room, &["python3", "-c", &script]);
+    room.write("g", &sink.received());
+    room.assert_same("f", "g");
     assert_eq!(bytes(&seen.calls, "sendfile"), SIZE);
     let flow = seen.trace.flow("sendfile", "regular file", "TCP");
     assert_eq!(flow.copied.all(), Some(Copied::NONE), "{flow:?}");

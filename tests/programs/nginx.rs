@@ -1,6 +1,6 @@
 //! nginx, which says by itself what it sent.
 
-use std::{fs, sync::OnceLock};
+use std::fs;
 
 use super::{
     account::bytes,
@@ -10,12 +10,12 @@ use super::{
 };
 
 /// What a worker did for one request of `file`.
-pub(crate) struct Served {
-    pub(crate) seen: Seen,
+struct Served {
+    seen: Seen,
     /// Of the file.
-    pub(crate) size: u64,
+    size: u64,
     /// By the access log: the body as it was sent, and all of the response.
-    pub(crate) body: u64,
+    body: u64,
     sent: u64,
     /// What was written to the log.
     logged: u64,
@@ -23,18 +23,6 @@ pub(crate) struct Served {
 
 /// A text that gzip makes much smaller, as the file `text`.
 const TEXT: &str = "text";
-
-/// `sendfile on`.
-pub(crate) fn with_sendfile() -> &'static Served {
-    static SERVED: OnceLock<Served> = OnceLock::new();
-    SERVED.get_or_init(|| serve("sendfile on;", "f"))
-}
-
-/// `sendfile on` and `gzip on`.
-pub(crate) fn with_gzip() -> &'static Served {
-    static SERVED: OnceLock<Served> = OnceLock::new();
-    SERVED.get_or_init(|| serve("sendfile on; gzip on; gzip_comp_level 1;", TEXT))
-}
 
 /// Starts nginx with `settings` and fetches `file` from it.
 fn serve(settings: &str, file: &str) -> Served {
@@ -93,8 +81,8 @@ fn assert_accounted(served: &Served) {
 
 #[test]
 fn with_sendfile_the_body_is_not_copied() {
-    let served = with_sendfile();
-    assert_accounted(served);
+    let served = serve("sendfile on;", "f");
+    assert_accounted(&served);
     assert_eq!((served.body, served.size), (SIZE, SIZE));
     assert_eq!(bytes(&served.seen.calls, "sendfile"), SIZE);
     let flow = served.seen.trace.flow("sendfile", "regular file", "TCP");
@@ -112,8 +100,8 @@ fn without_sendfile_it_is_copied_twice() {
 
 #[test]
 fn with_gzip_the_file_and_the_smaller_body_are_copied() {
-    let served = with_gzip();
-    assert_accounted(served);
+    let served = serve("sendfile on; gzip on; gzip_comp_level 1;", TEXT);
+    assert_accounted(&served);
     assert!(served.body < served.size, "{} bytes of {}", served.body, served.size);
     assert_eq!(bytes(&served.seen.calls, "pread64"), served.size);
     assert_eq!(bytes(&served.seen.calls, "sendfile"), 0);

@@ -174,12 +174,6 @@ impl Trace {
             .find(|flow| flow.call == call && flow.source == source && flow.sink == sink);
         found.unwrap_or_else(|| panic!("no {call} from {source} to {sink}: {:?}", self.flows))
     }
-
-    /// The bytes of all flows in which none was copied.
-    pub(crate) fn uncopied(&self) -> u64 {
-        let uncopied = self.flows.iter().filter(|flow| flow.copied.all() == Some(Copied::NONE));
-        uncopied.filter_map(|flow| flow.bytes).sum()
-    }
 }
 
 fn calls(syscalls: &[Syscall]) -> Calls {

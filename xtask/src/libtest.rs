@@ -84,14 +84,6 @@ pub(crate) fn skips(stderr: &str) -> (Vec<Skip>, String) {
     (skips, rest)
 }
 
-/// What became of the claims that the tests decided, said on standard error, and the rest of it.
-pub(crate) fn claims(stderr: &str) -> (Vec<String>, String) {
-    let (claims, rest): (Vec<&str>, Vec<&str>) =
-        stderr.lines().partition(|line| line.starts_with(zc_guest::CLAIM));
-    let owned = claims.into_iter().map(str::to_owned).collect();
-    (owned, rest.into_iter().flat_map(|line| [line, "\n"]).collect())
-}
-
 /// The output with skipped tests as ignored ones. The runner cannot be told at run time that a test
 /// is to be ignored, and takes it for one that passed.
 pub(crate) fn mark_skipped(output: &str, skips: &[Skip]) -> String {
@@ -184,13 +176,6 @@ mod tests {
         let (reports, _) = split(&marked);
         assert_eq!((reports[0].ran(), reports[0].problem()), (1, None));
         assert!(reports[0].line.starts_with("test result: ok. 1 passed; 0 failed; 2 ignored;"));
-    }
-
-    #[test]
-    fn claims_are_told_from_other_words() {
-        let (claims, rest) = claims("one\nCLAIM 20: x: refuted\ntwo CLAIM 3\n");
-        assert_eq!(claims, ["CLAIM 20: x: refuted"]);
-        assert_eq!(rest, "one\ntwo CLAIM 3\n");
     }
 
     #[test]

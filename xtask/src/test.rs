@@ -63,14 +63,13 @@ pub(crate) fn command(args: &TestArgs) -> Result<u8> {
     close(&runs, args.runner.is_empty())
 }
 
-/// One run of tests: the reports in its output, the tests that skipped themselves, the claims that
-/// they decided, and what went wrong apart from tests.
+/// One run of tests: the reports in its output, the tests that skipped themselves, and what went wrong
+/// apart from tests.
 #[derive(Default)]
 struct TestRun {
     name: String,
     reports: Vec<Report>,
     skips: Vec<Skip>,
-    claims: Vec<String>,
     failure: Option<String>,
     /// Whether each of its tests may skip itself, as where the machine's owner does not let it trace.
     may_skip_all: bool,
@@ -101,8 +100,7 @@ fn problems(runs: &[TestRun], all: bool) -> Vec<String> {
     problems
 }
 
-/// Ends with the tests that skipped themselves, the claims that were decided, and the test runners'
-/// own closing lines.
+/// Ends with the tests that skipped themselves and the test runners' own closing lines.
 fn close(runs: &[TestRun], all: bool) -> Result<u8> {
     let problems = problems(runs, all);
     for problem in &problems {
@@ -113,15 +111,12 @@ fn close(runs: &[TestRun], all: bool) -> Result<u8> {
             |Skip { test, reason }: &Skip| format!("skipped: {}, {test}: {reason}\n", run.name);
         run.skips.iter().map(skip)
     });
-    let claims = runs
-        .iter()
-        .flat_map(|run| run.claims.iter().map(|claim| format!("{claim} [{}]\n", run.name)));
     let results = runs
         .iter()
         .flat_map(|run| &run.reports)
         .filter(|report| !report.is_empty())
         .map(|report| format!("{}\n", report.line));
-    let lines: String = skips.chain(claims).chain(results).collect();
+    let lines: String = skips.chain(results).collect();
     progress::output(lines.as_bytes()).context("cannot write the results")?;
     Ok(u8::from(!problems.is_empty()))
 }

@@ -39,7 +39,3 @@ pub const STDERR_TTY: &str = "/dev/ttyS2";
 /// What a test says on standard error when the kernel lacks something that it needs, followed by its
 /// name, a colon, a space and the reason.
 pub const SKIP: &str = "SKIP ";
-
-/// What a test that decides a public claim says on standard error, followed by the claim's number, a
-/// colon, a space and what became of it.
-pub const CLAIM: &str = "CLAIM ";

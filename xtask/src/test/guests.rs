@@ -101,10 +101,9 @@ fn run_tests(prepared: &Prepared, programs: &Programs, runner: &[OsString]) -> R
     drop(step);
     let [stdout, stderr] = [stdout, stderr].map(|output| text(&output));
     let (skips, stderr) = libtest::skips(&stderr);
-    let (claims, stderr) = libtest::claims(&stderr);
     let stdout = libtest::mark_skipped(&stdout, &skips);
     let mut tests = show(&prepared.name(), &format!("{stdout}{stderr}"))?;
-    (tests.skips, tests.claims) = (skips, claims);
+    tests.skips = skips;
     tests.failure = match result {
         Err(error) => Some(format!("{error:#}")),
         Ok(_) if tests.reports.is_empty() => Some("the test runner did not finish".to_owned()),

@@ -131,6 +131,15 @@ mod tests {
     }
 
     #[test]
+    fn the_textbooks_claims_come_first_and_then_all_by_number() {
+        let place = |claim: &Claim| {
+            let number = claim.id.trim_start_matches('T').parse::<u32>().unwrap();
+            (!claim.id.starts_with('T'), number)
+        };
+        assert!(CLAIMS.iter().is_sorted_by_key(place), "{CLAIMS:?}");
+    }
+
+    #[test]
     fn one_refuted_part_refutes_and_one_that_is_not_seen_leaves_open() {
         use Verdict::{Confirmed, NotObservable, Refuted};
         assert_eq!([Confirmed, NotObservable].into_iter().max(), Some(NotObservable));

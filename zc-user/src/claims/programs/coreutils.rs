@@ -23,10 +23,10 @@ pub(in crate::claims) const COREUTILS: Claim = Claim {
     ],
 };
 
-const CP: Program =
+pub(super) const CP: Program =
     Program { name: "cp", observe: |stage: &Stage<'_>| copy(stage, "cp", &["cp", "f", "g"]) };
 
-const CAT: Program = Program {
+pub(super) const CAT: Program = Program {
     name: "cat",
     observe: |stage: &Stage<'_>| copy(stage, "cat", &["sh", "-c", "cat f > g"]),
 };

@@ -14,12 +14,16 @@ pub(in crate::claims) const GO: Claim = Claim {
     needs: &[],
     parts: &[
         Assertion {
-            says: "*net.TCPConn to *net.TCPConn: each byte gets there by splice",
-            decide: |evidence| evidence.program(&BARE)?.spliced(),
+            says: "from one TCPConn to another: each byte gets there by splice",
+            decide: |evidence| evidence.program(&BARE)?.spliced(|spliced, all| spliced == all),
         },
         Assertion {
-            says: "to a writer that wraps one: so it does",
-            decide: |evidence| evidence.program(&WRAPPED)?.spliced(),
+            says: "the CPU copies none of those that do",
+            decide: |evidence| evidence.program(&BARE)?.spliced_uncopied(),
+        },
+        Assertion {
+            says: "to a writer that wraps one: each byte gets there by splice",
+            decide: |evidence| evidence.program(&WRAPPED)?.spliced(|spliced, all| spliced == all),
         },
     ],
 };

@@ -14,21 +14,29 @@ pub(in crate::claims) const HAPROXY: Claim = Claim {
     needs: &[],
     parts: &[
         Assertion {
-            says: "as it comes: each byte gets from socket to socket by splice",
-            decide: |evidence| evidence.program(&PLAIN)?.spliced(),
+            says: "without an option for it: most bytes get from socket to socket by splice",
+            decide: |evidence| evidence.program(&PLAIN)?.spliced(MOST),
         },
         Assertion {
-            says: "with splice-auto: so it does",
-            decide: |evidence| evidence.program(&AUTO)?.spliced(),
+            says: "with splice-auto: most bytes do",
+            decide: |evidence| evidence.program(&AUTO)?.spliced(MOST),
         },
         Assertion {
-            says: "with splice-request: so it does",
-            decide: |evidence| evidence.program(&REQUEST)?.spliced(),
+            says: "with splice-request: every byte does",
+            decide: |evidence| evidence.program(&REQUEST)?.spliced(|spliced, all| spliced == all),
+        },
+        Assertion {
+            says: "the CPU copies none of those that do",
+            decide: |evidence| evidence.program(&REQUEST)?.spliced_uncopied(),
         },
     ],
 };
 
-const PLAIN: Program = Program { name: "haproxy", observe: |stage: &Stage<'_>| relay(stage, "") };
+/// HAProxy takes the first bytes of a connection into a buffer, and decides then.
+const MOST: fn(u64, u64) -> bool = |spliced, all| spliced > all / 2;
+
+pub(super) const PLAIN: Program =
+    Program { name: "haproxy", observe: |stage: &Stage<'_>| relay(stage, "") };
 const AUTO: Program = Program {
     name: "haproxy with splice-auto",
     observe: |stage: &Stage<'_>| relay(stage, "option splice-auto"),
@@ -60,7 +68,6 @@ fn configuration(port: u16, to: u16, option: &str) -> String {
          listen relay
            bind 127.0.0.1:{port}
            {option}
-           server sink 127.0.0.1:{to}
-        "
+           server sink 127.0.0.1:{to}\n"
     )
 }

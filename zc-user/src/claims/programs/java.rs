@@ -37,7 +37,7 @@ public class Send {
 }
 "#;
 
-const TRANSFER: Program = Program {
+pub(super) const TRANSFER: Program = Program {
     name: "FileChannel.transferTo",
     observe: |stage: &Stage<'_>| {
         let who = stage.version("java", "--version")?;

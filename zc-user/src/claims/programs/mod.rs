@@ -18,6 +18,8 @@ mod python;
 mod rust;
 mod shell;
 mod stage;
+#[cfg(test)]
+mod tests;
 mod trace;
 mod uploads;
 
@@ -116,21 +118,41 @@ impl Seen {
     fn in_the_kernel(&self) -> Result<Decided, Unobservable> {
         let arrived = self.arrived(FILE)?;
         let [from_user, to_user, _] = arrived.copied;
-        Ok(self.decided(from_user == 0 && to_user == 0, FILE, arrived))
+        Ok(self.decided(from_user == 0 && to_user == 0, arrived, &[]))
     }
 
     /// Whether the CPU copied no byte of the payload to get it to ends of the kind `sink`.
     fn uncopied(&self, sink: &str) -> Result<Decided, Unobservable> {
         let arrived = self.arrived(sink)?;
-        Ok(self.decided(arrived.uncopied == self.payload, sink, arrived))
+        let uncopied =
+            self.fact("bytes of them in calls in which the CPU copied none", arrived.uncopied);
+        let holds = arrived.uncopied == self.payload && arrived.later == 0;
+        Ok(self.decided(holds, arrived, &[uncopied]))
     }
 
-    /// Whether all of the payload came to a TCP socket by splice(2). Copies on the way into the pipe count
-    /// too.
-    fn spliced(&self) -> Result<Decided, Unobservable> {
-        let mut arrived = self.arrived(TCP)?;
-        arrived.count(self.went_to(PIPE)?.copied);
-        Ok(self.decided(arrived.spliced == self.payload, TCP, arrived))
+    /// Whether of the payload so many bytes came to a TCP socket by splice(2) that it is `enough`, with the
+    /// payload as second argument.
+    fn spliced(&self, enough: fn(u64, u64) -> bool) -> Result<Decided, Unobservable> {
+        let arrived = self.arrived(TCP)?;
+        let spliced = self.fact("bytes of them that splice moved", arrived.spliced);
+        Ok(self.decided(enough(arrived.spliced, self.payload), arrived, &[spliced]))
+    }
+
+    /// Whether the CPU copied no byte that splice(2) moved from socket to socket, neither on its way into
+    /// the pipe nor out of it.
+    fn spliced_uncopied(&self) -> Result<Decided, Unobservable> {
+        let (pipe, socket) = (self.went_to(PIPE)?, self.arrived(TCP)?);
+        let copied = |arrived: Arrived| arrived.copied.iter().sum::<u64>();
+        let facts = vec![
+            self.fact("bytes spliced into a pipe", pipe.spliced),
+            self.fact("bytes copied on the way there", copied(pipe)),
+            self.fact("bytes spliced from there to a socket", socket.spliced),
+            self.fact("bytes sent in calls in which the CPU copied none", socket.uncopied),
+            self.fact("bytes copied later, in the network stack", socket.later),
+        ];
+        let holds = socket.spliced > 0 && copied(pipe) == 0 && socket.uncopied == socket.spliced;
+        let holds = holds && socket.later == 0;
+        Ok(Decided { holds, facts })
     }
 
     /// What went to ends of the kind `sink`: the payload, and to a socket headers too.
@@ -151,18 +173,18 @@ impl Seen {
         arrived.map_err(|Unobservable(why)| Unobservable(format!("{}: {why}", self.who)))
     }
 
-    fn decided(&self, holds: bool, sink: &str, arrived: Arrived) -> Decided {
-        let Arrived { bytes, uncopied, spliced, copied } = arrived;
-        let facts = [
-            self.fact(&format!("bytes that went to a {sink}"), bytes),
-            self.fact("those of calls in which the CPU copied none", uncopied),
-            self.fact("those that splice moved", spliced),
-            self.fact("bytes copied from user to kernel", copied[0]),
-            self.fact("bytes copied from kernel to user", copied[1]),
-            self.fact("bytes copied in the kernel", copied[2]),
-        ];
+    /// `and` is what decided, beside how much arrived and was copied.
+    fn decided(&self, holds: bool, arrived: Arrived, and: &[Fact]) -> Decided {
         let payload = Fact { what: PAYLOAD.into(), measured: self.payload };
-        Decided { holds, facts: [payload].into_iter().chain(facts).collect() }
+        let mut facts = vec![payload, self.fact("bytes written or sent", arrived.bytes)];
+        facts.extend_from_slice(and);
+        let [into, out, inside] = arrived.copied;
+        facts.extend([
+            self.fact("bytes of them copied from user to kernel", into),
+            self.fact("bytes of them copied from kernel to user", out),
+            self.fact("bytes of them copied in the kernel", inside),
+        ]);
+        Decided { holds, facts }
     }
 
     fn fact(&self, what: &str, measured: u64) -> Fact {

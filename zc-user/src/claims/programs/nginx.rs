@@ -25,7 +25,7 @@ pub(in crate::claims) const NGINX: Claim = Claim {
     ],
 };
 
-const PLAIN: Program = Program {
+pub(super) const PLAIN: Program = Program {
     name: "nginx",
     observe: |stage: &Stage<'_>| {
         let (_, body, seen) = serve(stage, "")?;
@@ -34,7 +34,7 @@ const PLAIN: Program = Program {
     },
 };
 
-const GZIP: Program = Program {
+pub(super) const GZIP: Program = Program {
     name: "nginx with gzip",
     observe: |stage: &Stage<'_>| {
         let (head, _, seen) = serve(stage, "gzip on; gzip_comp_level 1; gzip_http_version 1.0;")?;

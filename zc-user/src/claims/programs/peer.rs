@@ -145,3 +145,56 @@ fn patient(stream: &TcpStream) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_arrives() {
+        let sink = Peer::sink().unwrap();
+        send(sink.port, b"bytes").unwrap();
+        assert_eq!(sink.result().unwrap(), b"bytes");
+        let source = Peer::source(b"bytes".to_vec()).unwrap();
+        assert_eq!(exchange(source.port, b"", |_| Ok(())).unwrap(), b"bytes");
+        source.result().unwrap();
+    }
+
+    #[test]
+    fn an_upload_is_answered() {
+        let server = Peer::upload().unwrap();
+        let request = b"PUT /f HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody";
+        let answer = exchange(server.port, request, |_| Ok(())).unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
+        assert_eq!(server.result().unwrap(), b"body");
+    }
+
+    #[test]
+    fn head_and_body_are_told_apart() {
+        let server = Peer::start(|mut stream| {
+            let mut line = String::new();
+            BufReader::new(stream.try_clone()?).read_line(&mut line)?;
+            stream.write_all(b"HTTP/1.1 200 OK\r\nA: b\r\n\r\nbo\r\n\r\ndy")?;
+            Ok(line)
+        });
+        let server = server.unwrap();
+        let (head, body) = get(server.port, "/f").unwrap();
+        assert_eq!((&*head, &*body), ("HTTP/1.1 200 OK\r\nA: b\r\n\r\n", &b"bo\r\n\r\ndy"[..]));
+        assert_eq!(server.result().unwrap(), "GET /f HTTP/1.0\r\n");
+    }
+
+    #[test]
+    fn nobody_who_comes_is_not_waited_for() {
+        assert_eq!(Peer::sink().unwrap().result().unwrap(), b"");
+        assert!(Peer::upload().unwrap().result().is_err());
+    }
+
+    #[test]
+    fn a_listener_is_seen() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert!(listens(port));
+        drop(listener);
+        assert!(!listens(port));
+    }
+}

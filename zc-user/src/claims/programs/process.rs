@@ -112,3 +112,50 @@ impl Drop for Process<'_> {
         let _ = self.reap();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn it_ends_or_is_not_there() {
+        let running = Running::default();
+        let process = Process::start("sh", &mut shell("exit 3"), &running).unwrap();
+        assert_eq!(process.end().unwrap().code(), Some(3));
+        let mut command = Command::new("/no such program");
+        let why = Process::start("nginx", &mut command, &running).err().unwrap();
+        assert_eq!(why.0, "nginx is not installed");
+    }
+
+    #[test]
+    fn it_and_what_it_started_end_when_zc_does() {
+        let running = Running::default();
+        let (mut left, theirs) = io::pipe().unwrap();
+        let mut command = shell("sleep 1000 & sleep 1000");
+        command.stdout(theirs);
+        let process = Process::start("sh", &mut command, &running).unwrap();
+        drop(command);
+        running.stop("interrupted".into());
+        assert_eq!(process.end().unwrap_err().0, "interrupted");
+        // Whoever is left would keep the pipe open.
+        io::copy(&mut left, &mut io::sink()).unwrap();
+    }
+
+    #[test]
+    fn what_it_leaves_behind_ends_with_it() {
+        let running = Running::default();
+        let (mut left, theirs) = io::pipe().unwrap();
+        let mut command = shell("sleep 1000 &");
+        command.stdout(theirs);
+        let process = Process::start("sh", &mut command, &running).unwrap();
+        drop(command);
+        assert!(process.end().unwrap().success());
+        io::copy(&mut left, &mut io::sink()).unwrap();
+    }
+}

@@ -28,7 +28,7 @@ pub(in crate::claims) const PYTHON: Claim = Claim {
 /// Compiled modules are not kept: they would be written to files too.
 const PYTHON3: [&str; 3] = ["python3", "-B", "-c"];
 
-const COPYFILE: Program = Program {
+pub(super) const COPYFILE: Program = Program {
     name: "shutil.copyfile",
     observe: |stage: &Stage<'_>| {
         let who = stage.version(PYTHON3[0], "--version")?;
@@ -37,7 +37,7 @@ const COPYFILE: Program = Program {
     },
 };
 
-const SENDFILE: Program = Program {
+pub(super) const SENDFILE: Program = Program {
     name: "socket.sendfile",
     observe: |stage: &Stage<'_>| {
         let who = stage.version(PYTHON3[0], "--version")?;

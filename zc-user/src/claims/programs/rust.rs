@@ -28,12 +28,12 @@ pub(in crate::claims) const RUST: Claim = Claim {
     ],
 };
 
-const FILES: Program = Program {
+pub(super) const FILES: Program = Program {
     name: "std::io::copy",
     observe: |stage: &Stage<'_>| copy(stage, "io::copy", &["f", "g"]),
 };
 
-const BUFFERED: Program = Program {
+pub(super) const BUFFERED: Program = Program {
     name: "std::io::copy to a BufWriter",
     observe: |stage: &Stage<'_>| copy(stage, "io::copy to a BufWriter", &["f", "g", "--buffered"]),
 };

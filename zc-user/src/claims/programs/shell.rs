@@ -49,7 +49,7 @@ pub(in crate::claims) const T3: Claim = Claim {
     ],
 };
 
-const PIPELINE: Program = Program {
+pub(super) const PIPELINE: Program = Program {
     name: "a pipeline",
     observe: |stage: &Stage<'_>| {
         let trace = stage.trace(&["sh", "-c", "cat f | wc -c > count"])?;

@@ -88,6 +88,8 @@ pub(super) struct Arrived {
     pub(super) spliced: u64,
     /// User to kernel, kernel to user, in the kernel.
     pub(super) copied: [u64; 3],
+    /// Those of `copied` that the network stack did, after the calls that sent.
+    pub(super) later: u64,
 }
 
 impl Trace {
@@ -133,13 +135,9 @@ impl Arrived {
         self.bytes += bytes;
         self.uncopied += if copied == [0; 3] { bytes } else { 0 };
         self.spliced += if flow.call == "splice" { bytes } else { 0 };
-        self.count(copied);
-        Ok(())
-    }
-
-    /// Copies on the way there.
-    pub(super) fn count(&mut self, copied: [u64; 3]) {
+        self.later += if flow.call == NETWORK_STACK { copied.iter().sum() } else { 0 };
         self.copied.iter_mut().zip(copied).for_each(|(sum, copied)| *sum += copied);
+        Ok(())
     }
 }
 

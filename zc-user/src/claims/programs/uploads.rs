@@ -25,14 +25,14 @@ pub(in crate::claims) const UPLOADS: Claim = Claim {
     ],
 };
 
-const RSYNC: Program = Program {
+pub(super) const RSYNC: Program = Program {
     name: "rsync",
     observe: |stage: &Stage<'_>| {
         stage.copy(stage.version("rsync", "--version")?, &["rsync", "f", "g"])
     },
 };
 
-const CURL: Program = Program {
+pub(super) const CURL: Program = Program {
     name: "curl",
     observe: |stage: &Stage<'_>| {
         let who = stage.version("curl", "--version")?;

@@ -64,6 +64,13 @@ fn state() -> State {
     }
 }
 
+/// The state when nothing is left of the tests before: a thread that has ended is in its namespace for a
+/// moment longer than it is waited for.
+fn settled() -> State {
+    wait_for("end of all other namespaces", || (namespaces().len() == 1).then_some(()));
+    state()
+}
+
 /// Lets a card be switched on while this lives, as many an unused one is.
 struct On(&'static str);
 
@@ -161,7 +168,7 @@ fn gathering_is_switched_in_the_kernel() {
 #[test]
 fn everything_is_as_before() {
     let _on = On::new(CARDS[1]);
-    let before = state();
+    let before = settled();
     for path in ALL {
         let network = open(path);
         if path != Path::Loopback {
@@ -171,7 +178,7 @@ fn everything_is_as_before() {
         // Sockets that outlive it keep nothing.
         let sockets = network.connect(0).unwrap();
         drop(network);
-        assert_eq!(state(), before, "{path:?}");
+        assert_eq!(settled(), before, "{path:?}");
         drop(sockets);
     }
 }
@@ -217,7 +224,7 @@ fn read_until(child: &mut Child, word: &str) {
 #[test]
 fn a_killed_process_leaves_nothing() {
     let _on = On::new(CARDS[0]);
-    let before = state();
+    let before = settled();
     for path in ["veth", "nic"] {
         let mut child = holder(path).spawn().unwrap();
         read_until(&mut child, "ready");
@@ -231,7 +238,7 @@ fn a_killed_process_leaves_nothing() {
 /// The kernel alone brings the cards back, then, to where they were.
 #[test]
 fn a_killed_guard_does_not_keep_the_cards_away() {
-    let before = state();
+    let before = settled();
     let mut child = holder("nic").spawn().unwrap();
     read_until(&mut child, "ready");
     let guards = processes_called("zc-network");
@@ -267,10 +274,10 @@ fn without_capabilities_the_error_says_which() {
 #[test]
 fn cards_that_are_in_use_are_left_alone() {
     sh("ip addr add 192.0.2.7/24 dev eth0");
-    let before = state();
+    let before = settled();
     let some = error(Path::Nic, &NicOptions::default());
     let named = error(Path::Nic, &"eth1,eth0".parse().unwrap());
-    assert_eq!(state(), before);
+    assert_eq!(state(), before, "nothing was tried");
     sh("ip addr del 192.0.2.7/24 dev eth0");
     assert_eq!(
         some.to_string(),

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeSet, path::PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use rustix::thread::disable_transparent_huge_pages;
 use zc_common::{Group, Site};
 
 use self::audit::Audit;
@@ -141,6 +142,10 @@ pub fn run(
     progress: &dyn Progress,
 ) -> Result<LabReport> {
     let network = network(options)?;
+    // A kernel thread that makes one large page of small ones takes those of this program away from all
+    // who run it, and a worker's next touch would be a page fault of its run (`retract_page_tables`,
+    // mm/khugepaged.c). Workers inherit this.
+    disable_transparent_huge_pages(true).context("pages cannot be kept as they are")?;
     progress.doing("attaching probes");
     let mut probes = attach(options)?;
     let audit = options.audit.then(|| Audit::prepare(&mut probes));

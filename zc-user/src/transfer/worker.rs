@@ -20,7 +20,6 @@ use rustix::{
     fs::ftruncate,
     io::Errno,
     process::{Pid, Signal, getpid, getppid, kill_process, set_parent_process_death_signal},
-    thread::disable_transparent_huge_pages,
 };
 use serde::{Deserialize, Serialize};
 
@@ -88,9 +87,6 @@ pub fn run(parent: i32, work: impl FnOnce() -> Result<()>) -> Result<()> {
     if getppid().map(Pid::as_raw_nonzero).map(NonZeroI32::get) != Some(parent) {
         bail!("process {parent}, which started this worker, is gone");
     }
-    // A kernel thread that puts small pages together takes them away first, and the next touch is a
-    // page fault in the run (`collapse_pte_mapped_thp`, mm/khugepaged.c).
-    disable_transparent_huge_pages(true)?;
     work().or_else(|error| {
         let message = match error.downcast_ref::<NotSupported>() {
             Some(NotSupported(errno)) => Message::NotSupported(errno.raw_os_error()),

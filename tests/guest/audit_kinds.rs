@@ -20,7 +20,7 @@ use zc_common::Group;
 
 use crate::{
     support::{nothing_left_behind, scratch},
-    theory::{Era, Kind},
+    theory::{Era, Kind, UNIX_IN_ONE_PIECE},
     transfers::Rig,
 };
 
@@ -31,7 +31,11 @@ const BYTES: usize = 8192;
 const GENERATED: usize = 60;
 
 fn size(kind: Kind) -> usize {
-    if kind == Kind::Generated { GENERATED } else { BYTES }
+    match kind {
+        Kind::Generated => GENERATED,
+        Kind::UnixSplice => UNIX_IN_ONE_PIECE,
+        _ => BYTES,
+    }
 }
 
 #[test]

@@ -29,7 +29,7 @@ use zc_common::Group;
 use crate::{
     needs::{self, needs},
     support::{nothing_left_behind, scratch, wait_for},
-    theory::Kind,
+    theory::{Kind, UNIX_IN_ONE_PIECE},
     transfers::Rig,
     unskipped::until_unskipped,
 };
@@ -215,6 +215,7 @@ fn calls_by_the_numbers_of_32_bit_code_are_told_apart() {
 fn flows_of_memory_and_pipes_know_both_ends_of_a_call() {
     const N: usize = 10_000;
     const BYTES: u64 = 10_000;
+    const SPLICED: u64 = UNIX_IN_ONE_PIECE as u64;
     let folder = scratch();
     let mut rig = Rig::new(folder.path()).unwrap();
     let ((out, into), (other_out, other_into)) = (pipe().unwrap(), pipe().unwrap());
@@ -222,6 +223,9 @@ fn flows_of_memory_and_pipes_know_both_ends_of_a_call() {
     let report = count(&with_room(), || {
         for kind in [Kind::VmspliceIn, Kind::VmspliceOut, Kind::ProcessRead, Kind::ProcessWrite] {
             rig.pass(kind, N).unwrap();
+        }
+        for kind in [Kind::TcpSplice, Kind::UnixSplice] {
+            rig.pass(kind, UNIX_IN_ONE_PIECE).unwrap();
         }
         rustix::io::write(&into, &buffer).unwrap();
         assert_eq!(tee(&out, &other_into, N, SpliceFlags::empty()), Ok(N));
@@ -232,7 +236,7 @@ fn flows_of_memory_and_pipes_know_both_ends_of_a_call() {
     assert!(report.completeness.uncovered.is_empty(), "{:?}", report.completeness.uncovered);
     let copied = |call, source, sink| {
         let Flow { bytes, copied, .. } = flow(&report, call, source, sink);
-        assert_eq!(*bytes, Some(BYTES));
+        assert_eq!(*bytes, Some(if call == "splice" { SPLICED } else { BYTES }));
         [copied.user_to_kernel, copied.kernel_to_user, copied.kernel_to_kernel].map(Option::unwrap)
     };
     assert_eq!(copied("vmsplice", "memory", "pipe"), [0, 0, 0]);
@@ -240,6 +244,8 @@ fn flows_of_memory_and_pipes_know_both_ends_of_a_call() {
     assert_eq!(copied("process_vm_readv", "another process", "memory"), [0, BYTES, 0]);
     assert_eq!(copied("process_vm_writev", "memory", "another process"), [BYTES, 0, 0]);
     assert_eq!(copied("tee", "pipe", "pipe"), [0, 0, 0]);
+    assert_eq!(copied("splice", "TCP", "pipe"), [0, 0, 0]);
+    assert_eq!(copied("splice", "unix socket", "pipe"), [0, 0, SPLICED]);
 }
 
 #[test]

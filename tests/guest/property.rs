@@ -36,7 +36,8 @@ use crate::{
     counting::counting,
     support::scratch,
     theory::{
-        ByCall, BySite, Era, Kind, UDP_IN_ONE_PIECE, UDP_IN_PAGES, counted_calls, counted_sites,
+        ByCall, BySite, Era, Kind, UDP_IN_ONE_PIECE, UDP_IN_PAGES, UNIX_IN_ONE_PIECE,
+        counted_calls, counted_sites,
     },
     transfers::{BLOCK, LARGEST, Rig},
 };
@@ -89,6 +90,9 @@ fn transfer() -> impl Strategy<Value = Transfer> {
         | Kind::SpliceTcp
         | Kind::UnixStream
         | Kind::UnixDatagram => (1..=LARGEST_SEND).boxed(),
+        // In one segment: a splice takes what has come, and does not wait for the rest.
+        Kind::TcpSplice => (1..=BLOCK).boxed(),
+        Kind::UnixSplice => (1..=UNIX_IN_ONE_PIECE).boxed(),
         Kind::Udp => prop_oneof![1..=UDP_IN_ONE_PIECE, UDP_IN_PAGES..=LARGEST].boxed(),
         _ => prop_oneof![1..=BLOCK, 1..=LARGEST].boxed(),
     };

@@ -62,6 +62,10 @@ pub(crate) enum Kind {
     UnixStream,
     /// `send` and `recv` over unix datagrams.
     UnixDatagram,
+    /// `send` over TCP on loopback, `splice` from there to a pipe, `read`.
+    TcpSplice,
+    /// The same over a unix stream, in messages up to [`UNIX_IN_ONE_PIECE`].
+    UnixSplice,
 }
 
 /// How often the CPU copies each byte on its way: from user to kernel, from kernel to user, inside
@@ -97,8 +101,12 @@ pub(crate) const UDP_IN_ONE_PIECE: usize = 15_000;
 /// See [`UDP_IN_ONE_PIECE`].
 pub(crate) const UDP_IN_PAGES: usize = 17_000;
 
+/// A message on a unix stream fills a buffer's linear part, whose page has the kernel's own part too, and
+/// then pages (`unix_stream_sendmsg`, net/unix/af_unix.c).
+pub(crate) const UNIX_IN_ONE_PIECE: usize = 3776;
+
 impl Kind {
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 24] = [
         Self::DiskRead,
         Self::DiskWrite,
         Self::DirectRead,
@@ -121,6 +129,8 @@ impl Kind {
         Self::Udp,
         Self::UnixStream,
         Self::UnixDatagram,
+        Self::TcpSplice,
+        Self::UnixSplice,
     ];
 
     /// What a pass of `n` bytes costs.
@@ -135,10 +145,6 @@ impl Kind {
             Self::MemoryWrite => (&[c::SYS_pwritev], &[("generic_perform_write", User)]),
             Self::Zero => (&[c::SYS_readv], &[("read_iter_zero", User)]),
             Self::Generated => (&[c::SYS_preadv2], &[("seq_read_iter", User)]),
-            Self::Pipe => (
-                &[c::SYS_write, c::SYS_read],
-                &[("anon_pipe_write", User), ("anon_pipe_read", User)],
-            ),
             Self::Tcp | Self::MmapSend => (
                 &[c::SYS_sendto, c::SYS_recvfrom],
                 &[("tcp_sendmsg_locked", User), ("simple_copy_to_iter", User)],
@@ -146,22 +152,6 @@ impl Kind {
             Self::ZerocopyTcp => (&[c::SYS_sendto, c::SYS_recvfrom], lent()),
             Self::SendfileTcp => (&[c::SYS_sendfile, c::SYS_recvfrom], handed_on(era)),
             Self::SpliceTcp => (&[c::SYS_splice, c::SYS_splice, c::SYS_recvfrom], handed_on(era)),
-            Self::SpliceDisk => (
-                &[c::SYS_write, c::SYS_splice],
-                &[
-                    ("anon_pipe_write", User),
-                    ("iter_file_splice_write", None),
-                    ("generic_perform_write", Kernel),
-                ],
-            ),
-            Self::VmspliceIn => (
-                &[c::SYS_vmsplice, c::SYS_read],
-                &[("__x64_sys_vmsplice", None), ("anon_pipe_read", User)],
-            ),
-            Self::VmspliceOut => (
-                &[c::SYS_write, c::SYS_vmsplice],
-                &[("anon_pipe_write", User), ("pipe_to_user", None)],
-            ),
             Self::ProcessRead => {
                 (&[c::SYS_process_vm_readv], &[("__x64_sys_process_vm_readv", None)])
             }
@@ -180,8 +170,54 @@ impl Kind {
                 &[c::SYS_sendto, c::SYS_recvfrom],
                 &[("skb_copy_datagram_from_iter", User), ("simple_copy_to_iter", User)],
             ),
+            _ => self.through_a_pipe(),
         };
         Theory { copies: self.copies(), calls, sites }
+    }
+
+    /// The calls and sites of a kind that reads from a pipe.
+    fn through_a_pipe(self) -> (&'static [i64], &'static [(&'static str, IterClass)]) {
+        use libc as c;
+        match self {
+            Self::Pipe => (
+                &[c::SYS_write, c::SYS_read],
+                &[("anon_pipe_write", User), ("anon_pipe_read", User)],
+            ),
+            Self::SpliceDisk => (
+                &[c::SYS_write, c::SYS_splice],
+                &[
+                    ("anon_pipe_write", User),
+                    ("iter_file_splice_write", None),
+                    ("generic_perform_write", Kernel),
+                ],
+            ),
+            Self::VmspliceIn => (
+                &[c::SYS_vmsplice, c::SYS_read],
+                &[("__x64_sys_vmsplice", None), ("anon_pipe_read", User)],
+            ),
+            Self::VmspliceOut => (
+                &[c::SYS_write, c::SYS_vmsplice],
+                &[("anon_pipe_write", User), ("pipe_to_user", None)],
+            ),
+            Self::TcpSplice => (
+                &[c::SYS_sendto, c::SYS_splice, c::SYS_read],
+                &[
+                    ("tcp_sendmsg_locked", User),
+                    ("skb_splice_bits", None),
+                    ("anon_pipe_read", User),
+                ],
+            ),
+            Self::UnixSplice => (
+                &[c::SYS_sendto, c::SYS_splice, c::SYS_read],
+                &[
+                    ("skb_copy_datagram_from_iter", User),
+                    ("skb_splice_bits", None),
+                    ("skb_splice_bits", Kernel),
+                    ("anon_pipe_read", User),
+                ],
+            ),
+            other => panic!("{other:?} goes through no pipe"),
+        }
     }
 
     /// The copies that the kernel's code makes, the same in every [`Era`]: what changed at 6.5 is how
@@ -207,7 +243,12 @@ impl Kind {
             | Self::MmapSend
             | Self::Udp
             | Self::UnixStream
-            | Self::UnixDatagram => [1, 1, 0],
+            | Self::UnixDatagram
+            // The pipe refers to the pages of the socket's buffers.
+            | Self::TcpSplice => [1, 1, 0],
+            // It has no pages: the buffer's linear part is copied to some (`linear_to_page`,
+            // net/core/skbuff.c).
+            Self::UnixSplice => [1, 1, 1],
             // The socket's buffers refer to the page cache; the receiver copies out of it.
             Self::SendfileTcp | Self::SpliceTcp => [0, 1, 0],
             // Into the pipe's pages, and from these to the page cache, which ext4 does not let a

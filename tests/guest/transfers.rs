@@ -123,7 +123,9 @@ impl Rig {
             | Kind::SpliceTcp
             | Kind::Udp
             | Kind::UnixStream
-            | Kind::UnixDatagram => self.pass_socket(kind, bytes),
+            | Kind::UnixDatagram
+            | Kind::TcpSplice
+            | Kind::UnixSplice => self.pass_socket(kind, bytes),
             _ => self.pass_memory(kind, bytes),
         };
         self.memory_of_its_own = memory;
@@ -220,8 +222,19 @@ impl Rig {
             }
             Kind::UnixStream => through(&self.stream, bytes, moved),
             Kind::UnixDatagram => through(&self.datagram, bytes, moved),
+            Kind::TcpSplice => self.spliced(&self.tcp, bytes),
+            Kind::UnixSplice => self.spliced(&self.stream, bytes),
             _ => unreachable!("{kind:?} passes something else"),
         }
+    }
+
+    /// Sends `bytes`, splices them into the pipe and reads them.
+    fn spliced<S: AsFd>(&self, pair: &(S, S), bytes: &mut [u8]) -> Result<(), Short> {
+        let n = bytes.len();
+        let moved = all(n);
+        moved(send(&pair.0, bytes, SendFlags::empty()))?;
+        moved(splice(&pair.1, None, &self.pipe.0, None, n, SpliceFlags::empty()))?;
+        moved(read(&self.pipe.1, bytes))
     }
 }
 

@@ -10,6 +10,16 @@ pub const PID_SLOTS: u32 = 4 << 20;
 /// Sockets whose owner is remembered; a power of two.
 pub const OWNER_SLOTS: u32 = 1 << 14;
 
+/// A field of one bit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct BitField {
+    /// Bytes from the start of the structure to the one that it is in.
+    pub at: u32,
+    /// The bit in that byte.
+    pub mask: u32,
+}
+
 /// Offsets and numbers of the running kernel, read from its BTF by the user half and placed in
 /// the BPF object's `.rodata`, where the verifier knows them as constants. Rust has no CO-RE
 /// relocations; an offset baked in at build time would read the wrong field in silence.
@@ -40,12 +50,20 @@ pub struct Layout {
     pub skb_head: u32,
     /// Bytes: `struct sk_buff`, start of `end`, an offset from `head`.
     pub skb_end: u32,
+    /// Bytes: `struct sk_buff`, start of `next`.
+    pub skb_next: u32,
+    /// `struct sk_buff`: `cloned`.
+    pub skb_cloned: BitField,
+    /// `struct sk_buff`: `head_frag`.
+    pub skb_head_frag: BitField,
     /// Bytes: `struct skb_shared_info`, start of `destructor_arg`.
     pub shinfo_uarg: u32,
     /// Bytes: `struct msghdr`, start of `msg_ubuf`; 0 where it has none, before 6.0.
     pub msg_ubuf: u32,
     /// Bytes: from the `struct ubuf_info` of pages that io_uring lends to the pointer to its ring.
     pub ubuf_ring: u32,
+    /// Bytes: `struct skb_shared_info`, start of `dataref`.
+    pub shinfo_dataref: u32,
     /// Bytes: `struct skb_shared_info`, start of `frag_list`.
     pub shinfo_frag_list: u32,
     /// Bytes: `struct skb_shared_info`, start of `nr_frags`.
@@ -172,9 +190,13 @@ impl Layout {
         skb_cb: 0,
         skb_head: 0,
         skb_end: 0,
+        skb_next: 0,
+        skb_cloned: BitField { at: 0, mask: 0 },
+        skb_head_frag: BitField { at: 0, mask: 0 },
         shinfo_uarg: 0,
         msg_ubuf: 0,
         ubuf_ring: 0,
+        shinfo_dataref: 0,
         shinfo_frag_list: 0,
         shinfo_nr_frags: 0,
         shinfo_frag_len: 0,
@@ -232,7 +254,7 @@ impl Layout {
     };
 }
 
-const _: () = assert!(size_of::<Layout>() == 256 + 68 * 4 + 16 + SYSCALL_SLOTS + Site::SLOTS * 4);
+const _: () = assert!(size_of::<Layout>() == 256 + 74 * 4 + 16 + SYSCALL_SLOTS + Site::SLOTS * 4);
 
 // SAFETY: repr(C), made of integers, every bit pattern is valid, no padding (size checked above).
 #[cfg(feature = "user")]

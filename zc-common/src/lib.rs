@@ -16,7 +16,7 @@ pub use cell::{Cell, Kind, Operand, Operands, TaskId, Thread};
 pub use counters::{
     Counters, Event, GROUP_COUNT, Group, Interrupt, Mode, SYSCALL_SLOTS, Tally, syscall_slot,
 };
-pub use layout::{Layout, OWNER_SLOTS, PID_SLOTS};
+pub use layout::{BitField, Layout, OWNER_SLOTS, PID_SLOTS};
 pub use leaf::{Leaf, LeafCounters};
 pub use site::{IterClass, Site};
 pub use stacks::{

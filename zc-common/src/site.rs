@@ -73,6 +73,8 @@ pub enum Site {
     FilemapSpliceRead,
     /// Memory file → pipe by page reference, 6.5 and later (`mm/shmem.c`).
     ShmemSpliceRead,
+    /// Socket buffer → pipe by page reference, its linear part by copy (`net/core/skbuff.c`).
+    SkbSpliceBits,
     /// Pipe → socket by page reference (`fs/splice.c`).
     SpliceToSocket,
     /// Pipe → file, written by the file's own write (`fs/splice.c`).
@@ -103,7 +105,7 @@ pub enum Site {
 
 impl Site {
     /// Every site, in counter order.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 47] = [
         Self::FilemapRead,
         Self::ShmemRead,
         Self::DirectIo,
@@ -137,6 +139,7 @@ impl Site {
         Self::CopySpliceRead,
         Self::FilemapSpliceRead,
         Self::ShmemSpliceRead,
+        Self::SkbSpliceBits,
         Self::SpliceToSocket,
         Self::FileSpliceWrite,
         Self::SkbCopyUbufs,

@@ -26,6 +26,7 @@ mod pipe;
 mod skb;
 mod socket;
 mod splice;
+mod spliced;
 mod udp;
 
 /// The return value of the traced function, whose place depends on its number of parameters.

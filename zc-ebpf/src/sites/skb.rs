@@ -44,7 +44,7 @@ fn own_paged(skb: Tracked) -> i64 {
 /// verifier, which walks every round of a loop, does so once and without what follows.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn paged_bytes(shared: u64) -> u64 {
+pub(super) extern "C" fn paged_bytes(shared: u64) -> u64 {
     let shared = shared as *const u8;
     let frags: u8 = peek_or_zero(shared.wrapping_add(layout!(shinfo_nr_frags) as usize));
     let mut bytes = 0;

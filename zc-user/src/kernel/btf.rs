@@ -11,6 +11,7 @@ mod slim;
 use std::collections::{HashMap, HashSet};
 
 use thiserror::Error;
+use zc_common::BitField;
 
 /// Where the kernel publishes its own types.
 pub const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
@@ -126,10 +127,22 @@ impl Btf {
     /// [`BtfError::Missing`] when the kernel has no such struct or member, or the struct was not
     /// among those wanted; [`BtfError::Malformed`] when a member's name or type is not there.
     pub fn offset(&self, name: &str, member: &str) -> Result<u32, BtfError> {
+        Ok(self.bit_offset(name, member)? / 8)
+    }
+
+    /// Where `member` of `struct name`, a field of one bit, is, also inside anonymous members.
+    ///
+    /// # Errors
+    /// As for [`Btf::offset`].
+    pub fn bit(&self, name: &str, member: &str) -> Result<BitField, BtfError> {
+        let bits = self.bit_offset(name, member)?;
+        Ok(BitField { at: bits / 8, mask: 1 << (bits % 8) })
+    }
+
+    fn bit_offset(&self, name: &str, member: &str) -> Result<u32, BtfError> {
         let missing = || BtfError::Missing(format!("struct {name} with a member {member}"));
         let at = *self.named.get(&(KIND_STRUCT, name.to_owned())).ok_or_else(missing)?;
-        let bits = self.member_bits(at, member)?.ok_or_else(missing)?;
-        Ok(bits / 8)
+        self.member_bits(at, member)?.ok_or_else(missing)
     }
 
     /// Bytes of `struct name`.
@@ -264,6 +277,7 @@ mod tests {
     fn finds_members_enumerators_and_parameters() {
         let btf = Btf::parse(sample(), &HashSet::from(["s", "e", "f"])).unwrap();
         assert_eq!(btf.offset("s", "b").unwrap(), 12);
+        assert_eq!(btf.bit("s", "b").unwrap(), BitField { at: 12, mask: 1 });
         assert_eq!(btf.size_of("s").unwrap(), 8);
         assert_eq!(btf.enumerators("e").unwrap(), [("X", 7)]);
         assert_eq!(btf.params("f").unwrap(), Some(2));

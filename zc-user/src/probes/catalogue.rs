@@ -113,6 +113,8 @@ pub enum Job {
     SpliceRead,
     /// Memory file → pipe by reference.
     MemoryFileSplice,
+    /// Socket → pipe.
+    SpliceReceive,
     /// Pipe → socket.
     SpliceSend,
     /// Pipe → file.

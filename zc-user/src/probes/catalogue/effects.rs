@@ -44,6 +44,11 @@ pub(super) fn from_user(_class: IterClass) -> Effect {
     Effect::Copy(UserToKernel)
 }
 
+/// What was spliced out of a socket buffer, and of that once more what was copied on the way.
+pub(super) fn spliced(class: IterClass) -> Effect {
+    if class == IterClass::None { Effect::Passed } else { Effect::Copy(KernelToKernel) }
+}
+
 /// Zeros. A pipe up to 6.4 gets pages of its own, filled.
 pub(super) fn filled(_class: IterClass) -> Effect {
     Effect::Filled
@@ -76,6 +81,11 @@ pub(super) fn source(class: IterClass) -> End {
 /// Where a call's bytes go.
 pub(super) fn sink(_class: IterClass) -> End {
     End::Sink
+}
+
+/// A source; with a class, what is counted without one as well.
+pub(super) fn source_once(class: IterClass) -> End {
+    if class == IterClass::None { End::Source } else { End::Inner }
 }
 
 /// A sink where no enclosing site is one.

@@ -6,7 +6,7 @@ use super::{
     Aid, At, Context, Entry, Job,
     effects::{
         either, filled, from_user, inner, inward, outward, page_cache, passed, sink, sink_alone,
-        source, spared, to_user, unshared, within,
+        source, source_once, spared, spliced, to_user, unshared, within,
     },
 };
 
@@ -393,6 +393,17 @@ pub const SITES: [Entry; Site::ALL.len()] = [
         end: source,
         meaning: "memory file to pipe by reference",
         source: "mm/shmem.c",
+        ..PROCESS
+    },
+    Entry {
+        site: Site::SkbSpliceBits,
+        program: "skb_splice_bits",
+        functions: &["skb_splice_bits"],
+        job: Job::SpliceReceive,
+        effect: spliced,
+        end: source_once,
+        meaning: "socket buffer to pipe by reference, its linear part by copy",
+        source: "net/core/skbuff.c",
         ..PROCESS
     },
     Entry {

@@ -130,12 +130,17 @@ impl Seen {
         Ok(self.decided(holds, arrived, &[uncopied]))
     }
 
-    /// Whether of the payload so many bytes came to a TCP socket by splice(2) that it is `enough`, with the
-    /// payload as second argument.
+    /// Whether splice(2) moved so many bytes of the payload to a TCP socket that it is `enough`, with the
+    /// payload as second argument. The calls say that themselves, whatever of their copies is seen.
     fn spliced(&self, enough: fn(u64, u64) -> bool) -> Result<Decided, Unobservable> {
-        let arrived = self.arrived(TCP)?;
-        let spliced = self.fact("bytes of them that splice moved", arrived.spliced);
-        Ok(self.decided(enough(arrived.spliced, self.payload), arrived, &[spliced]))
+        let [sent, spliced] = self.trace.moved_to(TCP);
+        self.all_seen(TCP, sent)?;
+        let facts = vec![
+            self.payload(),
+            self.fact("bytes sent", sent),
+            self.fact("bytes of them that splice moved", spliced),
+        ];
+        Ok(Decided { holds: enough(spliced, self.payload), facts })
     }
 
     /// Whether the CPU copied no byte that splice(2) moved from socket to socket, neither on its way into
@@ -158,14 +163,18 @@ impl Seen {
     /// What went to ends of the kind `sink`: the payload, and to a socket headers too.
     fn arrived(&self, sink: &str) -> Result<Arrived, Unobservable> {
         let arrived = self.went_to(sink)?;
-        if arrived.bytes < self.payload || (sink == FILE && arrived.bytes > self.payload) {
-            let Self { who, payload, .. } = self;
+        self.all_seen(sink, arrived.bytes).map(|()| arrived)
+    }
+
+    /// Fails unless the payload is in `bytes` that went to ends of the kind `sink`, and to a file nothing else.
+    fn all_seen(&self, sink: &str, bytes: u64) -> Result<(), Unobservable> {
+        let Self { who, payload, .. } = self;
+        if bytes < *payload || (sink == FILE && bytes > *payload) {
             return Err(Unobservable(format!(
-                "{who}: {} bytes were seen to go to a {sink}, where the payload is {payload}",
-                arrived.bytes
+                "{who}: {bytes} bytes were seen to go to a {sink}, where the payload is {payload}",
             )));
         }
-        Ok(arrived)
+        Ok(())
     }
 
     fn went_to(&self, sink: &str) -> Result<Arrived, Unobservable> {
@@ -175,8 +184,7 @@ impl Seen {
 
     /// `and` is what decided, beside how much arrived and was copied.
     fn decided(&self, holds: bool, arrived: Arrived, and: &[Fact]) -> Decided {
-        let payload = Fact { what: PAYLOAD.into(), measured: self.payload };
-        let mut facts = vec![payload, self.fact("bytes written or sent", arrived.bytes)];
+        let mut facts = vec![self.payload(), self.fact("bytes written or sent", arrived.bytes)];
         facts.extend_from_slice(and);
         let [into, out, inside] = arrived.copied;
         facts.extend([
@@ -185,6 +193,10 @@ impl Seen {
             self.fact("bytes of them copied in the kernel", inside),
         ]);
         Decided { holds, facts }
+    }
+
+    fn payload(&self) -> Fact {
+        Fact { what: PAYLOAD.into(), measured: self.payload }
     }
 
     fn fact(&self, what: &str, measured: u64) -> Fact {

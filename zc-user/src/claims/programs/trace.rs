@@ -110,7 +110,14 @@ impl Trace {
         }
     }
 
-    /// What went to ends of the kind `sink`.
+    /// Bytes that calls moved to ends of the kind `sink`: by all calls, and by splice(2).
+    pub(super) fn moved_to(&self, sink: &str) -> [u64; 2] {
+        let flows = || self.flows.iter().filter(|flow| flow.sink == sink);
+        let spliced = flows().filter(|flow| flow.call == "splice");
+        [flows().filter_map(|flow| flow.bytes).sum(), spliced.filter_map(|flow| flow.bytes).sum()]
+    }
+
+    /// What went to ends of the kind `sink`, and how often it was copied.
     ///
     /// # Errors
     /// Why it is not known how often some of that was copied.

@@ -37,6 +37,7 @@ mod site_files;
 mod site_kernel;
 mod site_local;
 mod site_memory;
+mod site_rings;
 mod site_sockets;
 mod site_splice;
 mod skip;

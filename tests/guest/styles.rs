@@ -236,6 +236,19 @@ fn every_style_is_exact_in_odd_sizes() {
     assert_eq!(status, 0);
 }
 
+/// A request of a ring moves 1 MiB at most, and both sides go on in step.
+#[test]
+fn a_chunk_that_no_request_holds_comes_in_several() {
+    let rings = ["uring-read-send", "uring-fixed", "uring-sqpoll"];
+    let (status, report) = lab(&[&rings[..], &["--size", "3M", "--chunk", "2M"]].concat());
+    for (style, enters) in report.styles.iter().zip([3, 3, 0]) {
+        let run = style.run.as_ref().expect("it was measured");
+        let calls = [run.sender.syscalls, run.receiver().syscalls];
+        assert_eq!(calls, [Some(enters), Some(3)], "{}", style.style);
+    }
+    assert_eq!((status, &*report.verdict), (0, "verified"));
+}
+
 #[test]
 fn a_style_that_the_machine_forbids_says_so() {
     const DISABLED: &str = "/proc/sys/kernel/io_uring_disabled";

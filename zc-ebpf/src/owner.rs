@@ -2,7 +2,8 @@
 //!
 //! A softirq runs on top of whichever task was interrupted, so the task on the CPU says nothing.
 //! The socket does: its last traced sender is remembered, in a table without chains whose slot is
-//! a hash of the socket's address. A ring of io_uring that lends pages stands there like a socket. A hash map would cost every send several hundred instructions.
+//! a hash of the socket's address. A hash map would cost every send several hundred instructions.
+//! A ring of io_uring that lends pages stands there like a socket.
 
 use aya_ebpf::{
     macros::{fentry, map},
@@ -109,7 +110,8 @@ pub(crate) fn shared_part(skb: Tracked) -> *const u8 {
     head.wrapping_add(u64::from(end)) as *const u8
 }
 
-/// The ring of io_uring that lends pages with the notice `notice`; nothing, if it is no ring's.
+/// The address of the ring of io_uring that lends pages with the notice at an address; of nothing, if
+/// the notice is no ring's.
 #[inline(always)]
 fn ring_of(notice: u64) -> u64 {
     peek_or_zero(notice.wrapping_add(u64::from(layout!(ubuf_ring))) as *const u8)

@@ -8,6 +8,7 @@ use rustix::{
 use super::{
     Part, Plan,
     lend::{self, usize},
+    uring,
     work::Work,
 };
 use crate::{
@@ -37,20 +38,31 @@ fn cost(plan: Plan) -> Cost {
     }
 }
 
-/// The same, from a sender that goes on when everything before was taken.
-pub const TCP_IN_STEP: Part = Part { run: in_step, cost: cost_in_step, jobs: TCP_JOBS };
+/// The same of lent pages, whose sender goes on when everything before was taken.
+pub const TCP_LENT: Part = Part { run: lent, cost: cost_of_lent, jobs: TCP_JOBS };
 
-fn cost_in_step(plan: Plan) -> Cost {
-    Cost {
-        syscalls: term(plan.bytes.div_ceil(lend::round(plan.chunk)), "⌈N/min(c, 32 KiB)⌉: recv"),
-        ..cost(plan)
-    }
+fn cost_of_lent(plan: Plan) -> Cost {
+    let rounds = plan.bytes.div_ceil(lend::round(plan.chunk));
+    Cost { syscalls: term(rounds, "⌈N/min(c, 32 KiB)⌉: recv"), ..cost(plan) }
 }
 
 /// Receives exactly the payload, from a socket on which nothing arrives meanwhile.
-fn in_step(work: &mut Work<'_>) -> Result<u64> {
+fn lent(work: &mut Work<'_>) -> Result<u64> {
     let most = usize(lend::round(work.chunk as u64))?;
     receive(work, most, |work, end| work.pace.until_put(end))
+}
+
+/// The same from a ring, whose owner goes on when everything before was taken.
+pub const TCP_FROM_RING: Part = Part { run: from_ring, cost: cost_from_ring, jobs: TCP_JOBS };
+
+fn cost_from_ring(plan: Plan) -> Cost {
+    let rounds = plan.bytes.div_ceil(uring::round(plan.chunk));
+    Cost { syscalls: term(rounds, "⌈N/min(c, 1 MiB)⌉: recv"), ..cost(plan) }
+}
+
+fn from_ring(work: &mut Work<'_>) -> Result<u64> {
+    let most = usize(uring::round(work.chunk as u64))?;
+    receive(work, most, |_, _| Ok(()))
 }
 
 /// Receives exactly the payload.

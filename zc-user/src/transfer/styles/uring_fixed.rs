@@ -26,7 +26,7 @@ pub(super) const STYLE: Style = Style {
     source: Source::File,
     link: Link::Tcp,
     sender: Part { run: transfer, cost, jobs: TO_TCP },
-    receiver: Some(receive::TCP),
+    receiver: Some(receive::TCP_FROM_RING),
 };
 
 fn cost(plan: Plan) -> Cost {

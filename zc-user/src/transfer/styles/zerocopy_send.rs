@@ -22,7 +22,7 @@ pub(super) const STYLE: Style = Style {
     source: Source::Memory,
     link: Link::Tcp,
     sender: Part { run: transfer, cost, jobs: TO_TCP },
-    receiver: Some(receive::TCP_IN_STEP),
+    receiver: Some(receive::TCP_LENT),
 };
 
 fn cost(plan: Plan) -> Cost {

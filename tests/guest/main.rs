@@ -56,3 +56,4 @@ mod tracing;
 mod transfers;
 mod unskipped;
 mod user;
+mod xfs;

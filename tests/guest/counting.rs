@@ -11,7 +11,7 @@ use zc::{
     measure::{Engine, Sample},
     probes::{
         attach::{Probes, Status},
-        catalogue::{Context, Effect, End, SITES, entry},
+        catalogue::{Context, Effect, SITES, entry},
     },
 };
 use zc_common::{Group, IterClass, Site};
@@ -177,14 +177,11 @@ impl Counted {
     /// Bytes that system calls returned, for each end, and those that passed a site there.
     pub(crate) fn coverage(&self) -> [u64; 2] {
         let calls = self.own.syscalls.iter().filter(|(call, _)| syscalls::returns_bytes(**call));
-        let ends = self
+        let explained = self
             .own
             .sites
             .iter()
-            .filter(|((site, class), _)| (entry(*site).end)(*class) != End::Inner);
-        [
-            calls.map(|(call, tally)| syscalls::ends(*call) * tally.bytes).sum(),
-            ends.map(|(_, tally)| tally.bytes).sum(),
-        ]
+            .map(|((site, class), tally)| (entry(*site).end)(*class).count() * tally.bytes);
+        [calls.map(|(call, tally)| syscalls::ends(*call) * tally.bytes).sum(), explained.sum()]
     }
 }

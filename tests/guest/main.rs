@@ -59,3 +59,4 @@ mod tracing;
 mod transfers;
 mod unskipped;
 mod user;
+mod xfs;

@@ -16,7 +16,7 @@ use zc_common::{
 use crate::{
     counting::{Passed, counting},
     needs::{self, needs},
-    support::scratch,
+    support::{disk, scratch},
 };
 
 const N: usize = 100_000;
@@ -264,21 +264,10 @@ fn copy_file_range_on_one_file_system() {
     });
 }
 
-/// The disk that carried the programs into this guest. What is written to it is thrown away with
-/// the guest.
-fn spare_disk() -> PathBuf {
-    let disks = fs::read_dir("/sys/block").unwrap().flatten();
-    let named = |disk: &fs::DirEntry| {
-        fs::read_to_string(disk.path().join("device/serial"))
-            .is_ok_and(|s| s.trim() == "zc-payload")
-    };
-    let mut found = disks.filter(named);
-    Path::new("/dev").join(found.next().expect("a guest of xtask has this disk").file_name())
-}
-
 #[test]
 fn buffered_writes_to_a_block_device() {
-    let disk = spare_disk();
+    // It carried the programs into this guest. What is written to it is thrown away with the guest.
+    let disk = disk(zc_guest::PAYLOAD_SERIAL);
     let mut device = File::options().write(true).open(disk).unwrap();
     let buffer = vec![1; N];
     counting(|counter| {

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     env, fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     sync::{Mutex, PoisonError},
     thread::sleep,
@@ -75,6 +75,16 @@ pub(crate) fn parsed(output: &Output) -> (i32, Lab) {
 /// A folder on the guest's disk, which has a page cache of its own.
 pub(crate) fn scratch() -> tempfile::TempDir {
     tempfile::tempdir_in("/scratch").expect("/scratch is writable")
+}
+
+/// The disk with this serial number, which a guest of xtask has.
+pub(crate) fn disk(serial: &str) -> PathBuf {
+    let disks = fs::read_dir("/sys/block").unwrap().flatten();
+    let named = |disk: &fs::DirEntry| {
+        fs::read_to_string(disk.path().join("device/serial")).is_ok_and(|s| s.trim() == serial)
+    };
+    let mut found = disks.filter(named);
+    Path::new("/dev").join(found.next().expect("a guest of xtask has this disk").file_name())
 }
 
 /// Runs a line of shell, which has to succeed.

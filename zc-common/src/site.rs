@@ -33,6 +33,8 @@ pub enum Site {
     GenericPerformWrite,
     /// Writer → page cache, of file systems on iomap (`fs/iomap/buffered-io.c`).
     IomapWrite,
+    /// Blocks of a file shared with another (`fs/remap_range.c`).
+    RemapRange,
     /// Sender → TCP socket buffer (`net/ipv4/tcp.c`).
     TcpSendmsg,
     /// Pages spliced into a socket buffer inside a send, 6.5 and later (`net/core/skbuff.c`).
@@ -105,7 +107,7 @@ pub enum Site {
 
 impl Site {
     /// Every site, in counter order.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 48] = [
         Self::FilemapRead,
         Self::ShmemRead,
         Self::DirectIo,
@@ -119,6 +121,7 @@ impl Site {
         Self::NullSplice,
         Self::GenericPerformWrite,
         Self::IomapWrite,
+        Self::RemapRange,
         Self::TcpSendmsg,
         Self::SkbSpliceFromIter,
         Self::DoTcpSendpages,

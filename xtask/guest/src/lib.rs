@@ -27,6 +27,9 @@ pub const PAYLOAD_SERIAL: &str = "zc-payload";
 /// NVMe serial number of the disk on which files go back to the host.
 pub const OUTPUT_SERIAL: &str = "zc-output";
 
+/// NVMe serial number of a disk with an empty XFS, which shares blocks between files.
+pub const XFS_SERIAL: &str = "zc-xfs";
+
 /// Serial line of the kernel's log and of the verdict.
 pub const CONSOLE_TTY: &str = "/dev/ttyS0";
 

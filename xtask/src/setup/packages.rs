@@ -37,7 +37,7 @@ struct Need {
     names: [&'static str; 4],
 }
 
-const NEEDS: [Need; 7] = [
+const NEEDS: [Need; 8] = [
     Need {
         part: Part::Linking,
         is_there: || find_program("cc").is_some(),
@@ -57,6 +57,11 @@ const NEEDS: [Need; 7] = [
         part: Part::Guests,
         is_there: || find_program("mke2fs").is_some(),
         names: ["e2fsprogs", "e2fsprogs", "e2fsprogs", "e2fsprogs"],
+    },
+    Need {
+        part: Part::Guests,
+        is_there: || find_program("mkfs.xfs").is_some(),
+        names: ["xfsprogs", "xfsprogs", "xfsprogs", "xfsprogs"],
     },
     // Guest kernels are Debian's, whatever runs here.
     Need {

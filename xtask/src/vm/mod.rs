@@ -15,6 +15,7 @@ mod sources;
 pub(crate) mod terminal;
 mod unpack;
 mod verdict;
+mod xfs;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -86,6 +87,7 @@ impl Default for Run {
 pub(crate) struct Guest {
     kernel: Kernel,
     root: PathBuf,
+    xfs: PathBuf,
     qemu: PathBuf,
     accel: Accel,
     packages: Option<PackageTree>,
@@ -115,10 +117,11 @@ impl Guest {
         let init = build::static_program("zc-guest", "zc-init")?;
         let busybox = unpack::busybox(cache)?;
         let root = rootfs::image(cache, &kernel, &init, &busybox, packages.as_ref())?;
+        let xfs = xfs::image(cache)?;
         let qemu = process::find_program("qemu-system-x86_64")
             .context("qemu-system-x86_64 is missing: run `cargo xtask setup`")?;
         let accel = accel::choose(cache, &qemu, &kernel.image)?;
-        Ok(Self { kernel, root, qemu, accel, packages })
+        Ok(Self { kernel, root, xfs, qemu, accel, packages })
     }
 
     /// The same guest on a machine whose clocks count instructions.
@@ -165,6 +168,7 @@ impl Guest {
             accel: self.accel.clone(),
             kernel: self.kernel.image.clone(),
             root: self.root.clone(),
+            xfs: self.xfs.clone(),
             memory_mib: run.memory_mib,
             cpus: run.cpus.unwrap_or_else(|| self.accel.processors()),
             nics: run.nics.clone(),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use rustix::process::Signal;
-use zc_guest::{INIT_PATH, OUTPUT_SERIAL, PAYLOAD_SERIAL};
+use zc_guest::{INIT_PATH, OUTPUT_SERIAL, PAYLOAD_SERIAL, XFS_SERIAL};
 
 use super::accel::Accel;
 use super::output::{Sinks, Tail};
@@ -28,6 +28,8 @@ pub(crate) struct Machine {
     pub(crate) accel: Accel,
     pub(crate) kernel: PathBuf,
     pub(crate) root: PathBuf,
+    /// A disk that the guest may mount.
+    pub(crate) xfs: PathBuf,
     pub(crate) memory_mib: u32,
     pub(crate) cpus: u32,
     /// QEMU's model of the two network cards, if it has any.
@@ -185,6 +187,7 @@ fn arguments(machine: &Machine, dir: &RunDir) -> Vec<OsString> {
     add("-append", kernel_command_line(machine));
     for (serial, path) in [
         ("zc-root", &machine.root),
+        (XFS_SERIAL, &machine.xfs),
         (PAYLOAD_SERIAL, &dir.payload()),
         (OUTPUT_SERIAL, &dir.output()),
     ] {
@@ -218,7 +221,7 @@ fn arguments(machine: &Machine, dir: &RunDir) -> Vec<OsString> {
     arguments
 }
 
-/// The root image is shared: what a guest writes goes to a temporary file. Nothing needs to
+/// The images are shared: what a guest writes goes to a temporary file. Nothing needs to
 /// survive a crash of the host, so flushes may be ignored.
 fn drive(name: &str, path: &Path) -> OsString {
     let snapshot = if name == OUTPUT_SERIAL { "off" } else { "on" };
@@ -266,6 +269,7 @@ mod tests {
             accel: Accel::Tcg(String::new()),
             kernel: "/k/vmlinuz".into(),
             root: "/i/a,b.img".into(),
+            xfs: "/i/xfs.img".into(),
             memory_mib: 512,
             cpus: 2,
             nics: None,
@@ -291,6 +295,7 @@ mod tests {
             "root=PARTUUID=7a630001-01 rw rootwait rootflags=noinit_itable init=/sbin/zc-init",
             "loglevel=5 nokaslr",
             "snapshot=on,id=zc-root,file=/i/a,,b.img",
+            "snapshot=on,id=zc-xfs,file=/i/xfs.img",
             "snapshot=off,id=zc-output",
             "isa-serial,chardev=stderr,index=2,irq=5",
             "-chardev file,id=stdout",

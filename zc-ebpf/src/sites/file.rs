@@ -1,10 +1,13 @@
 //! File reads and writes.
 
 use aya_ebpf::{macros::fexit, programs::FExitContext};
-use zc_common::Site;
+use zc_common::{IterClass, Site};
 
-use super::{count_bare, count_current, count_iter, return_value};
-use crate::{layout::iter_class, memory::Tracked};
+use super::{count_bare, count_current, count_iter, return_int, return_value};
+use crate::{
+    layout::iter_class,
+    memory::{Tracked, peek_or_zero},
+};
 
 /// `ssize_t filemap_read(struct kiocb *, struct iov_iter *, ssize_t already_read)`;
 /// `generic_file_buffered_read` up to 5.11.
@@ -26,6 +29,22 @@ fn generic_perform_write(ctx: FExitContext) -> Option<()> {
 #[fexit]
 fn iomap_file_buffered_write(ctx: FExitContext) -> Option<()> {
     count_iter(&ctx, Site::IomapWrite, 1)
+}
+
+/// `REMAP_FILE_DEDUP`, include/linux/fs.h.
+const DEDUP: u32 = 1;
+
+/// `int generic_remap_file_range_prep(struct file *, loff_t, struct file *, loff_t, loff_t *len, unsigned
+/// flags)`: how much a file system is about to share, which may be less than was asked for. Files that
+/// are found to be the same (`FIDEDUPERANGE`) stay what they are: nothing moves.
+#[fexit]
+fn generic_remap_file_range_prep(ctx: FExitContext) -> Option<()> {
+    let bytes = || {
+        let (len, flags): (*const u8, u32) = (ctx.arg(4), ctx.arg(5));
+        let shares = return_int(&ctx, Site::RemapRange) == 0 && flags & DEDUP == 0;
+        if shares { peek_or_zero(len) } else { -1 }
+    };
+    count_current(&ctx, Site::RemapRange, || IterClass::None, bytes)
 }
 
 /// `ssize_t shmem_file_read_iter(struct kiocb *, struct iov_iter *)`.

@@ -219,9 +219,9 @@ impl FromStr for Guess {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transfer::{Plan, Route, receive, styles::in_textbooks};
+    use crate::transfer::{Plan, receive, styles::in_textbooks};
 
-    const PLAN: Plan = Plan { bytes: 64 << 20, chunk: 64 << 10, route: Route::LOOPBACK };
+    const PLAN: Plan = Plan::plain(64 << 20, 64 << 10);
 
     #[test]
     fn the_textbook_styles_cost_what_the_books_say() {

@@ -21,7 +21,7 @@ use crate::{
     },
     stacks::Symbols,
     transfer::{
-        Style, jobs,
+        Sharing, Style, jobs,
         payload::{Payload, PayloadError},
         session::Running,
     },
@@ -157,6 +157,7 @@ pub fn run(
     let mut lab = Lab {
         options,
         payload,
+        sharing: payload.sharing(),
         network,
         running,
         progress,
@@ -268,6 +269,8 @@ const fn group(n: u8) -> Group {
 struct Lab<'a> {
     options: &'a Options,
     payload: &'a Payload,
+    /// How its file system shares blocks.
+    sharing: Option<Sharing>,
     network: Network,
     running: &'a Running,
     progress: &'a dyn Progress,

@@ -23,7 +23,7 @@ use crate::{
 impl Lab<'_> {
     fn plan(&self) -> Plan {
         let route = (&self.network.facts()).into();
-        Plan { bytes: self.payload.size, chunk: self.options.chunk, route }
+        Plan { bytes: self.payload.size, chunk: self.options.chunk, route, sharing: self.sharing }
     }
 
     /// Measures `style`, where this machine can do it.

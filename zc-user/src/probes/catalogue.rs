@@ -50,8 +50,21 @@ pub enum End {
     Source,
     /// Where they go.
     Sink,
+    /// Both: from file to file without a copy in between.
+    Both,
     /// Neither: inside another site, or not a part of a call.
     Inner,
+}
+
+impl End {
+    /// How many ends of a call that is.
+    pub fn count(self) -> u64 {
+        match self {
+            Self::Inner => 0,
+            Self::Source | Self::Sink => 1,
+            Self::Both => 2,
+        }
+    }
 }
 
 /// Functions that do the same job on different kernels. A count is complete when one of the job's
@@ -75,6 +88,8 @@ pub enum Job {
     BufferedWrite,
     /// The same on file systems that use iomap.
     IomapWrite,
+    /// A file's blocks shared with another instead of copied.
+    ShareBlocks,
     /// Sender → TCP.
     TcpSend,
     /// Pages handed to a socket instead of copied.

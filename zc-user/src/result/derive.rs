@@ -14,7 +14,7 @@ use crate::{
     measure::{Loss, Sample},
     probes::{
         attach::{Status, sees},
-        catalogue::{Direction, Effect, End, Job, SITES, entry},
+        catalogue::{Direction, Effect, Job, SITES, entry},
     },
     transfer::session::{Delivered, OwnSide},
 };
@@ -244,9 +244,10 @@ impl Net {
             .filter(|(number, _)| syscalls::returns_bytes(**number))
             .map(|(number, tally)| syscalls::ends(*number) * tally.bytes)
             .sum();
-        let ends =
-            sites.iter().filter(|((site, class), _)| (entry(*site).end)(*class) != End::Inner);
-        Some(Coverage::new(returned + completed, ends.map(|(_, tally)| tally.bytes).sum()))
+        let explained = sites
+            .iter()
+            .map(|((site, class), tally)| (entry(*site).end)(*class).count() * tally.bytes);
+        Some(Coverage::new(returned + completed, explained.sum()))
     }
 
     fn by_syscall(&self) -> Option<Vec<SyscallReport>> {

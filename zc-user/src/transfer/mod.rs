@@ -43,6 +43,17 @@ pub struct Plan {
     pub chunk: u64,
     /// What packets go through.
     pub route: Route,
+    /// How the payload's file system shares blocks between files, if it does.
+    pub sharing: Option<Sharing>,
+}
+
+/// How a file system shares the payload's blocks with another file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sharing {
+    /// Bytes of a block: whole ones are shared, and the last one of a file.
+    pub block: u64,
+    /// Whether the payload ends where its file does.
+    pub to_the_end: bool,
 }
 
 /// What packets go through on their way from a TCP or UDP socket to another.
@@ -70,6 +81,11 @@ impl From<&Facts> for Route {
 }
 
 impl Plan {
+    /// Over loopback, from a file system that shares nothing.
+    pub const fn plain(bytes: u64, chunk: u64) -> Self {
+        Self { bytes, chunk, route: Route::LOOPBACK, sharing: None }
+    }
+
     /// `⌈N/c⌉`.
     pub fn chunks(self) -> u64 {
         self.bytes.div_ceil(self.chunk)
@@ -202,14 +218,14 @@ mod tests {
 
     #[test]
     fn chunks_round_up() {
-        let plan = |bytes| Plan { bytes, chunk: 4, route: Route::LOOPBACK };
+        let plan = |bytes| Plan::plain(bytes, 4);
         assert_eq!([10, 8, 1].map(|bytes| plan(bytes).chunks()), [3, 2, 1]);
     }
 
     #[test]
     fn only_gather_spares_a_sender_the_last_copy_and_only_another_machine_that_of_lent_pages() {
         let copied = |path, gather| {
-            let plan = Plan { bytes: 7, chunk: 4, route: Route { path, gather } };
+            let plan = Plan { route: Route { path, gather }, ..Plan::plain(7, 4) };
             [plan.sent().value, plan.lent().value]
         };
         assert_eq!(copied(Path::Loopback, true), [0, 7]);

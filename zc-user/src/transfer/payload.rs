@@ -10,12 +10,12 @@ use std::{
 };
 
 use rustix::{
-    fs::{Advice, FallocateFlags, fadvise, fallocate, fstatfs, fsync},
+    fs::{Advice, FallocateFlags, fadvise, fallocate, fstatfs, fsync, ioctl_ficlone},
     io::Errno,
 };
 use thiserror::Error;
 
-use super::resident;
+use super::{Sharing, resident};
 use crate::report::text::bytes as human;
 
 /// Why there is nothing to send. Each says what to do.
@@ -149,6 +149,16 @@ impl Payload {
         // Reading it also fills the page cache: the warm start.
         io::copy(&mut Read::by_ref(&mut file).take(size), &mut hasher)?;
         Ok(Self { file, size, hash: hasher.finalize().to_hex().to_string(), folder })
+    }
+
+    /// How its file system shares blocks with another file, as it does when asked to; none where it does
+    /// not, or where no other file can be made.
+    pub fn sharing(&self) -> Option<Sharing> {
+        let other = tempfile::tempfile_in(&self.folder).ok()?;
+        ioctl_ficlone(&other, &self.file).ok()?;
+        let block = fstatfs(&self.file).ok()?.f_bsize;
+        let length = self.file.metadata().ok()?.len();
+        Some(Sharing { block: u64::try_from(block).ok()?, to_the_end: self.size == length })
     }
 
     /// Drops this file, and no other, from the page cache (posix_fadvise(2)).

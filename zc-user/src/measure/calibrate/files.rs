@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use anyhow::{Context, Result, ensure};
 use rustix::{
-    fs::{MemfdFlags, OFlags, fstatfs, memfd_create, sendfile},
+    fs::{MemfdFlags, OFlags, fstat, fstatfs, ioctl_ficlone, memfd_create, sendfile},
     io::{pwrite, read, write},
     pipe::pipe,
 };
@@ -51,6 +51,14 @@ pub(super) fn transfers(
                 into(&target, Site::IomapWrite, payload, ways, known).context("a file")?;
             }
             Err(error) => known.untried.push((Site::IomapWrite, format!("no new file: {error}"))),
+        }
+    }
+    if attached(Site::RemapRange) {
+        // Most file systems share nothing, and then nothing passes the site.
+        let target = tempfile::tempfile_in(&payload.folder);
+        if target.is_ok_and(|target| ioctl_ficlone(&target, &payload.file).is_ok()) {
+            let whole = usize::try_from(fstat(&payload.file)?.st_size)?;
+            known.add(Site::RemapRange, IterClass::None, whole);
         }
     }
     if attached(Site::DirectIo) || attached(Site::DirectSimpleRead) {

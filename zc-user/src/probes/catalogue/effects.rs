@@ -98,6 +98,11 @@ pub(super) fn either(_class: IterClass) -> End {
     End::Source
 }
 
+/// From file to file.
+pub(super) fn both(_class: IterClass) -> End {
+    End::Both
+}
+
 /// Not an end.
 pub(super) fn inner(_class: IterClass) -> End {
     End::Inner

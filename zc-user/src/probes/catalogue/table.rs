@@ -5,8 +5,8 @@ use zc_common::Site;
 use super::{
     Aid, At, Context, Entry, Job,
     effects::{
-        either, filled, from_user, inner, inward, outward, page_cache, passed, sink, sink_alone,
-        source, source_once, spared, spliced, to_user, unshared, within,
+        both, either, filled, from_user, inner, inward, outward, page_cache, passed, sink,
+        sink_alone, source, source_once, spared, spliced, to_user, unshared, within,
     },
 };
 
@@ -178,6 +178,16 @@ pub const SITES: [Entry; Site::ALL.len()] = [
         end: sink,
         meaning: "writer to page cache, by iomap",
         source: "fs/iomap/buffered-io.c",
+        ..PROCESS
+    },
+    Entry {
+        site: Site::RemapRange,
+        program: "generic_remap_file_range_prep",
+        functions: &["generic_remap_file_range_prep"],
+        job: Job::ShareBlocks,
+        end: both,
+        meaning: "blocks of a file shared with another, not copied",
+        source: "fs/remap_range.c",
         ..PROCESS
     },
     Entry {

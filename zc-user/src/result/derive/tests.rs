@@ -4,11 +4,11 @@ use super::*;
 use crate::{
     expect::Term,
     probes::meters::METERS,
-    transfer::{Part, Plan, Route, receive, style},
+    transfer::{Part, Plan, receive, style},
 };
 
 const BYTES: u64 = 1 << 20;
-const PLAN: Plan = Plan { bytes: BYTES, chunk: 64 << 10, route: Route::LOOPBACK };
+const PLAN: Plan = Plan::plain(BYTES, 64 << 10);
 const KILL: usize = 62;
 
 fn tally(calls: u64, bytes: u64) -> Tally {

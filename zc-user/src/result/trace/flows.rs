@@ -132,10 +132,11 @@ fn coverage(bytes: u64, ends: u64, sites: &Sites) -> Coverage {
     let sum = |by_reference: bool| -> u64 {
         let of = sites.iter().filter(|((site, class), _)| {
             let row = entry(*site);
-            let passed = (row.end)(*class) == End::Source && (row.effect)(*class) == Effect::Passed;
-            (row.end)(*class) != End::Inner && passed == by_reference
+            let referred =
+                (row.end)(*class) == End::Source && (row.effect)(*class) == Effect::Passed;
+            referred == by_reference
         });
-        of.map(|(_, tally)| tally.bytes).sum()
+        of.map(|((site, class), tally)| (entry(*site).end)(*class).count() * tally.bytes).sum()
     };
     // A socket may take less than was taken from the page cache for it (`splice_direct_to_actor`,
     // fs/splice.c); the references are dropped, and nothing was copied.

@@ -37,6 +37,7 @@ const JOBS: &[Job] = &[
     Job::PageCacheRead,
     Job::BufferedWrite,
     Job::IomapWrite,
+    Job::ShareBlocks,
     Job::PipeRead,
     Job::PipeWrite,
     Job::SkbOwn,

@@ -106,6 +106,7 @@ pub(super) const OF_FILES: &[Job] = &[
     Job::PageCacheRead,
     Job::BufferedWrite,
     Job::IomapWrite,
+    Job::ShareBlocks,
     Job::PipeRead,
     Job::PipeWrite,
     Job::SkbOwn,
@@ -117,10 +118,10 @@ mod tests {
     use super::*;
     use crate::{
         expect::Cost,
-        transfer::{Part, Plan, Route},
+        transfer::{Part, Plan},
     };
 
-    const PLAN: Plan = Plan { bytes: 64 << 20, chunk: 64 << 10, route: Route::LOOPBACK };
+    const PLAN: Plan = Plan::plain(64 << 20, 64 << 10);
 
     /// A style as docs/styles.md shows it.
     fn documented(style: &Style) -> String {

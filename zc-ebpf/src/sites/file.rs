@@ -1,6 +1,6 @@
 //! File reads and writes.
 
-use aya_ebpf::{macros::fexit, programs::FExitContext};
+use aya_ebpf::{EbpfContext as _, macros::fexit, programs::FExitContext};
 use zc_common::{IterClass, Site};
 
 use super::{count_bare, count_current, count_iter, return_int, return_value};
@@ -37,10 +37,14 @@ const DEDUP: u32 = 1;
 /// `int generic_remap_file_range_prep(struct file *, loff_t, struct file *, loff_t, loff_t *len, unsigned
 /// flags)`: how much a file system is about to share, which may be less than was asked for. Files that
 /// are found to be the same (`FIDEDUPERANGE`) stay what they are: nothing moves.
+///
+/// Verifiers before 5.17 let no program load an argument that points to a number (`btf_ctx_access`,
+/// kernel/bpf/btf.c); it is read where the context has it, like any other memory.
 #[fexit]
 fn generic_remap_file_range_prep(ctx: FExitContext) -> Option<()> {
     let bytes = || {
-        let (len, flags): (*const u8, u32) = (ctx.arg(4), ctx.arg(5));
+        let len: *const u8 = peek_or_zero(ctx.as_ptr().cast::<u8>().wrapping_add(4 * 8));
+        let flags: u32 = ctx.arg(5);
         let shares = return_int(&ctx, Site::RemapRange) == 0 && flags & DEDUP == 0;
         if shares { peek_or_zero(len) } else { -1 }
     };

@@ -40,6 +40,7 @@ mod site_memory;
 mod site_rings;
 mod site_sockets;
 mod site_splice;
+mod site_tls;
 mod skip;
 mod stacks;
 mod stress;

@@ -3,7 +3,7 @@
 //! A test that cannot run ends with [`needs!`]; `cargo xtask test` counts it as ignored, and closes
 //! with its reason.
 
-use std::fs;
+use std::{fs, process::Command};
 
 use zc::{
     kernel::btf::VMLINUX,
@@ -23,6 +23,18 @@ pub(crate) fn function(name: &str) -> Need {
             && words.next() == Some(name)
     });
     if found { Ok(()) } else { Err(format!("the kernel has no function {name} ({SYMBOLS})")) }
+}
+
+/// A protocol above TCP, whose module is loaded if there is one.
+pub(crate) fn ulp(name: &str) -> Need {
+    const ALL: &str = "/proc/sys/net/ipv4/tcp_available_ulp";
+    let _no_module = Command::new("/bin/busybox").args(["modprobe", "-q", name]).status();
+    let all = fs::read_to_string(ALL).unwrap_or_default();
+    if all.split_whitespace().any(|known| known == name) {
+        Ok(())
+    } else {
+        Err(format!("the kernel has no {name} above TCP ({ALL})"))
+    }
 }
 
 /// One of the functions that `site` is counted at, in the types that the kernel publishes.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use serde_json::Value;
-use zc_guest::RunSpec;
+use zc_guest::{RunSpec, XFS_SERIAL};
 
 use crate::build;
 use crate::progress::{self, Step};
@@ -28,6 +28,9 @@ const DEADLINE: Duration = Duration::from_secs(1100);
 
 /// What `zc claims` may take of it.
 const TIMEOUT: &str = "1000";
+
+/// Where a guest has a file system that shares blocks between files.
+const SHARING: &str = "/run/sharing";
 
 /// What the documents are called.
 const TABLE: &str = "claims.md";
@@ -90,10 +93,22 @@ fn kernels(words: &[OsString]) -> Result<Vec<KernelSpec>> {
     Ok(kernels)
 }
 
+/// A script that mounts the disk with an XFS and becomes the command that is its arguments.
+fn mounted() -> String {
+    format!(
+        "mkdir -p {SHARING} && for disk in /sys/block/nvme*; do \
+         if grep -q {XFS_SERIAL} $disk/device/serial; then \
+         mount -t xfs /dev/${{disk##*/}} {SHARING}; fi; done; exec \"$@\""
+    )
+}
+
 /// The report of `zc claims` in `guest`.
 fn decide(guest: &Guest, zc: &Path, claims: &[OsString]) -> Result<Value> {
-    let fixed = [ZC_PATH, "claims", "--json", "--timeout", TIMEOUT].map(OsString::from);
-    let argv = fixed.into_iter().chain(claims.iter().cloned()).collect();
+    let mounted = mounted();
+    let shell = ["/bin/busybox", "sh", "-c", &mounted, "claims"];
+    let fixed = [ZC_PATH, "claims", "--json", "--timeout", TIMEOUT, "--sharing-dir", SHARING];
+    let fixed = shell.into_iter().chain(fixed).map(OsString::from);
+    let argv = fixed.chain(claims.iter().cloned()).collect();
     let run = Run {
         spec: RunSpec { argv, ..RunSpec::default() },
         add: vec![Transfer { host: zc.to_owned(), guest: ZC_PATH.into() }],

@@ -74,6 +74,22 @@ pub struct Layout {
     pub frag_size: u32,
     /// Bytes: `struct tcp_zerocopy_receive`, start of `length`.
     pub zerocopy_length: u32,
+    /// Bytes: `struct aead_request`, start of `assoclen`.
+    pub aead_assoclen: u32,
+    /// Bytes: `struct aead_request`, start of `cryptlen`.
+    pub aead_cryptlen: u32,
+    /// Bytes: `struct aead_request`, start of `base.tfm`.
+    pub aead_tfm: u32,
+    /// Bytes: from `authsize` of a `struct crypto_aead` on to its `base`, which `base.tfm` points to.
+    pub aead_authsize_before: u32,
+    /// Bytes: `struct crypto_tfm`, start of `__crt_alg`.
+    pub tfm_alg: u32,
+    /// Bytes: `struct crypto_alg`, start of `cra_flags`.
+    pub alg_flags: u32,
+    /// Bytes: `struct inet_connection_sock`, start of `icsk_ulp_ops`; 0 where nothing goes above TCP.
+    pub sock_ulp: u32,
+    /// Bytes: `struct tcp_ulp_ops`, start of `name`.
+    pub ulp_name: u32,
     /// Bytes: `struct vm_fault`, start of `page`.
     pub vmf_page: u32,
     /// Bytes: `struct vm_fault`, start of `cow_page`.
@@ -202,6 +218,14 @@ impl Layout {
         shinfo_frag_len: 0,
         frag_size: 0,
         zerocopy_length: 0,
+        aead_assoclen: 0,
+        aead_cryptlen: 0,
+        aead_tfm: 0,
+        aead_authsize_before: 0,
+        tfm_alg: 0,
+        alg_flags: 0,
+        sock_ulp: 0,
+        ulp_name: 0,
         vmf_page: 0,
         vmf_cow_page: 0,
         vmf_pte: 0,
@@ -254,7 +278,7 @@ impl Layout {
     };
 }
 
-const _: () = assert!(size_of::<Layout>() == 256 + 74 * 4 + 16 + SYSCALL_SLOTS + Site::SLOTS * 4);
+const _: () = assert!(size_of::<Layout>() == 256 + 82 * 4 + 16 + SYSCALL_SLOTS + Site::SLOTS * 4);
 
 // SAFETY: repr(C), made of integers, every bit pattern is valid, no padding (size checked above).
 #[cfg(feature = "user")]

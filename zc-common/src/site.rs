@@ -95,6 +95,12 @@ pub enum Site {
     PskbCopy,
     /// Pages of a socket buffer moved into its linear part (`net/core/skbuff.c`).
     PskbPullTail,
+    /// Sender to a message of the kernel's: a record of TLS, a sockmap's (`net/core/skmsg.c`).
+    SkMsgFromIter,
+    /// A record of TLS encrypted by the kernel (`crypto/aead.c`).
+    TlsEncrypt,
+    /// A record of TLS decrypted by the kernel (`crypto/aead.c`).
+    TlsDecrypt,
     /// A shared page written to: copied before the write (`mm/memory.c`).
     WpPage,
     /// A private file page written to first: copied from the page cache (`mm/memory.c`).
@@ -107,7 +113,7 @@ pub enum Site {
 
 impl Site {
     /// Every site, in counter order.
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 51] = [
         Self::FilemapRead,
         Self::ShmemRead,
         Self::DirectIo,
@@ -152,6 +158,9 @@ impl Site {
         Self::SkbCopyExpand,
         Self::PskbCopy,
         Self::PskbPullTail,
+        Self::SkMsgFromIter,
+        Self::TlsEncrypt,
+        Self::TlsDecrypt,
         Self::WpPage,
         Self::CowFault,
         Self::SwiotlbBounce,
@@ -190,12 +199,14 @@ pub enum IterClass {
     Paged,
     /// The linear part of a socket buffer: headers; of a small datagram its payload too.
     Linear,
+    /// Kernel memory with a record of TLS, whose plain text was counted where it was encrypted.
+    Record,
 }
 
 impl IterClass {
     /// Every class, in counter order.
-    pub const ALL: [Self; 6] =
-        [Self::User, Self::Kernel, Self::Pipe, Self::None, Self::Paged, Self::Linear];
+    pub const ALL: [Self; 7] =
+        [Self::User, Self::Kernel, Self::Pipe, Self::None, Self::Paged, Self::Linear, Self::Record];
 
     /// Room for classes in [`crate::Counters`]; a power of two, so that an index can be masked.
     pub const SLOTS: usize = 8;

@@ -20,6 +20,7 @@ use crate::{
     target,
 };
 
+mod cipher;
 mod file;
 mod memory;
 mod pipe;

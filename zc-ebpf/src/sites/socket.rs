@@ -6,10 +6,10 @@ use aya_ebpf::{
 };
 use zc_common::{IterClass, Site};
 
-use super::{count_bare, count_current, count_iter, return_int, return_value};
+use super::{count_current, count_iter, return_int, return_value};
 use crate::{
     layout::{class_of, iter_class, layout, msg_class},
-    memory::{Tracked, peek},
+    memory::{Tracked, peek, peek_or_zero},
     owner::{own, own_ring},
     target::group,
 };
@@ -20,7 +20,26 @@ use crate::{
 fn tcp_sendmsg_locked(ctx: FExitContext) -> Option<()> {
     own(ctx.arg(0), group()?);
     let bytes = || return_int(&ctx, Site::TcpSendmsg);
-    count_current(&ctx, Site::TcpSendmsg, || msg_class(Tracked(ctx.arg(1))), bytes)
+    let class = || {
+        let class = msg_class(Tracked(ctx.arg(1)));
+        // Users' memory first: it is what most sends are of, and no record is in it.
+        let record = class.index() != IterClass::User as usize && is_tls(ctx.arg(0));
+        if record { IterClass::Record.into() } else { class }
+    };
+    count_current(&ctx, Site::TcpSendmsg, class, bytes)
+}
+
+/// Whether what is sent on a TCP socket are records of TLS: the name of its upper layer says it
+/// (`tcp_tls_ulp_ops`, net/tls/tls_main.c).
+#[inline(always)]
+fn is_tls(socket: *const u8) -> bool {
+    const TLS: u32 = u32::from_ne_bytes(*b"tls\0");
+    let offset = layout!(sock_ulp);
+    let upper: u64 = peek_or_zero(socket.wrapping_add(offset as usize));
+    offset != 0 && upper != 0 && {
+        let name = (upper as *const u8).wrapping_add(layout!(ulp_name) as usize);
+        peek_or_zero::<u32>(name) == TLS
+    }
 }
 
 /// `ssize_t skb_splice_from_iter(struct sk_buff *, struct iov_iter *, ssize_t maxsize, …)`. Inside
@@ -54,7 +73,9 @@ fn skb_zerocopy_iter_stream(ctx: FExitContext) -> Option<()> {
 #[fexit]
 fn do_tcp_sendpages(ctx: FExitContext) -> Option<()> {
     own(ctx.arg(0), group()?);
-    count_bare(&ctx, Site::DoTcpSendpages)
+    let class = || if is_tls(ctx.arg(0)) { IterClass::Record } else { IterClass::None };
+    let bytes = || return_value(&ctx, Site::DoTcpSendpages);
+    count_current(&ctx, Site::DoTcpSendpages, class, bytes)
 }
 
 /// `size_t simple_copy_to_iter(const void *, size_t, void *, struct iov_iter *)`: the copy out of

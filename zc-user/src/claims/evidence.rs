@@ -21,6 +21,8 @@ pub enum Circumstances {
     Warm,
     /// Over loopback, the payload on the disk only.
     Cold,
+    /// Files on a file system that shares blocks between them, in the page cache.
+    Sharing,
     /// Over a veth pair.
     Veth,
     /// From the disk over two network cards, of which the sender's gathers.
@@ -35,6 +37,7 @@ impl Circumstances {
         match self {
             Self::Warm => "",
             Self::Cold => " (cold)",
+            Self::Sharing => " (sharing)",
             Self::Veth => " (veth)",
             Self::Nic => " (card)",
             Self::NicWithoutGather => " (card without gather)",
@@ -44,7 +47,7 @@ impl Circumstances {
     /// What the lab is to be asked for.
     pub(super) fn options(self, options: &lab::Options) -> lab::Options {
         let (path, gather) = match self {
-            Self::Warm | Self::Cold => (Path::Loopback, None),
+            Self::Warm | Self::Cold | Self::Sharing => (Path::Loopback, None),
             Self::Veth => (Path::Veth, Some(true)),
             Self::Nic => (Path::Nic, Some(true)),
             Self::NicWithoutGather => (Path::Nic, Some(false)),
@@ -71,6 +74,11 @@ pub(super) const fn warm(style: &'static str) -> Need {
 /// A style over loopback from the disk.
 pub(super) const fn cold(style: &'static str) -> Need {
     Need { style, how: Circumstances::Cold }
+}
+
+/// A style on a file system that shares blocks.
+pub(super) const fn sharing(style: &'static str) -> Need {
+    Need { style, how: Circumstances::Sharing }
 }
 
 /// A style over a veth pair.

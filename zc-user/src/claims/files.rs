@@ -2,7 +2,7 @@
 
 use super::{
     Assertion, Claim, Decided, Evidence, Need, Unobservable,
-    evidence::{cold, warm},
+    evidence::{cold, sharing, warm},
     textbook::TEXTBOOK,
 };
 use crate::expect::{Quantity::Syscalls, Side::Sender};
@@ -169,7 +169,12 @@ pub(super) const COPY_FILE_RANGE: Claim = Claim {
     id: "17",
     says: "copy_file_range lets the kernel do less",
     who: "coreutils 9",
-    needs: &[warm("read-write"), warm("copy-file-range"), warm("reflink")],
+    needs: &[
+        warm("read-write"),
+        warm("copy-file-range"),
+        sharing("copy-file-range"),
+        sharing("reflink"),
+    ],
     parts: &[
         Assertion {
             says: "it copies each byte once at most, where read and write copy it twice",
@@ -183,8 +188,12 @@ pub(super) const COPY_FILE_RANGE: Claim = Claim {
             },
         },
         Assertion {
-            says: "where the file system shares extents nothing is copied",
-            decide: |evidence| Decided::copies(evidence.run(warm("reflink"))?, Sender, [0, 0, 0]),
+            says: "where the file system shares blocks nothing is copied, as for a reflink",
+            decide: |evidence| {
+                let none =
+                    |style| Decided::copies(evidence.run(sharing(style))?, Sender, [0, 0, 0]);
+                Ok(none("copy-file-range")?.and(none("reflink")?))
+            },
         },
     ],
 };

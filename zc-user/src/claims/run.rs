@@ -1,6 +1,6 @@
 //! Measures what claims need, and decides them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::Result;
 
@@ -25,6 +25,8 @@ pub struct Options {
     pub claims: Vec<&'static Claim>,
     /// What the lab is asked for, but for the styles and the circumstances.
     pub lab: lab::Options,
+    /// A folder on a file system that shares blocks between files, should the payload's not.
+    pub sharing_dir: Option<PathBuf>,
 }
 
 /// Which styles to run in which circumstances, each once.
@@ -68,13 +70,24 @@ pub fn run(
     let mut problems = Vec::new();
     for (how, styles) in needed(&options.claims) {
         let asked = lab_options(options, how, styles);
+        let mut lacks = |why: &str| {
+            let needs = asked.styles.iter().map(|style| Need { style: style.name, how });
+            needs.for_each(|need| evidence.lacks(need, why));
+        };
+        let other =
+            if how == Circumstances::Sharing { sharing(options, payload) } else { Ok(None) };
+        let payload = match &other {
+            Ok(other) => other.as_ref().unwrap_or(payload),
+            Err(why) => {
+                lacks(why);
+                continue;
+            }
+        };
         let report = match lab::run(&asked, payload, running, progress) {
             Ok(report) => report,
             // A machine need not have what packets are to go over.
             Err(error) if error.is::<NetworkError>() => {
-                let why = one_line(error.as_ref());
-                let needs = asked.styles.iter().map(|style| Need { style: style.name, how });
-                needs.for_each(|need| evidence.lacks(need, &why));
+                lacks(&one_line(error.as_ref()));
                 continue;
             }
             Err(error) => return Err(error),
@@ -93,6 +106,23 @@ pub fn run(
         chunk_bytes: options.lab.chunk,
         claims,
     })
+}
+
+/// A payload on a file system that shares blocks, where this one's does not; or why there is none.
+fn sharing(options: &Options, payload: &Payload) -> Result<Option<Payload>, String> {
+    if payload.sharing().is_some() {
+        return Ok(None);
+    }
+    let shares_none = |payload: &Payload, next: &str| {
+        let folder = payload.folder.display();
+        format!("the file system of {folder} shares no blocks between files{next}")
+    };
+    let Some(dir) = &options.sharing_dir else {
+        return Err(shares_none(payload, ": give a folder on one that does to --sharing-dir"));
+    };
+    let other = lab::payload(&lab::Options { dir: Some(dir.clone()), ..options.lab.clone() })
+        .map_err(|error| one_line(&error))?;
+    if other.sharing().is_some() { Ok(Some(other)) } else { Err(shares_none(&other, "")) }
 }
 
 fn decide(claim: &Claim, evidence: &Evidence, progress: &dyn Progress) -> ClaimReport {

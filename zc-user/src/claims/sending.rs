@@ -38,3 +38,32 @@ pub(super) const SPLICE: Claim = Claim {
         },
     ],
 };
+
+pub(super) const TLS: Claim = Claim {
+    id: "16",
+    says: "TLS in the kernel with sendfile avoids copies to and from user space",
+    who: "nginx",
+    needs: &[warm("sendfile-tls")],
+    parts: &[
+        Assertion {
+            says: "no byte is copied, not even in the kernel",
+            decide: |evidence| {
+                Decided::copies(evidence.run(warm("sendfile-tls"))?, Sender, [0, 0, 0])
+            },
+        },
+        Assertion {
+            says: "the CPU reads each byte once all the same, to encrypt it",
+            decide: |evidence| {
+                let run = evidence.run(warm("sendfile-tls"))?;
+                let encrypted = run.at_site(Sender, "crypto_aead_encrypt", None)?;
+                Ok(Decided {
+                    holds: encrypted == run.bytes()?,
+                    facts: vec![
+                        run.payload()?,
+                        run.of(Sender, "bytes encrypted in the kernel", encrypted),
+                    ],
+                })
+            },
+        },
+    ],
+};

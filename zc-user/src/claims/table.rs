@@ -29,6 +29,7 @@ pub static CLAIMS: &[Claim] = &[
     lending::REGISTERED,
     lending::RECEIVE,
     files::DIRECT,
+    sending::TLS,
     files::COPY_FILE_RANGE,
     pipes::PROCESS_VM,
     pipes::PIPES_COPY_TWICE,

@@ -33,6 +33,9 @@ pub(super) struct Args {
     /// Make the payload in this folder, which must be on a disk
     #[arg(long, value_name = "PATH")]
     dir: Option<PathBuf>,
+    /// A folder on a file system that shares blocks between files (btrfs, xfs), for claims about that
+    #[arg(long, value_name = "PATH")]
+    sharing_dir: Option<PathBuf>,
     /// Print JSON, documented in docs/claims-json.md
     #[arg(long)]
     json: bool,
@@ -78,7 +81,7 @@ pub(super) fn main(args: &Args) -> Outcome {
         dir: args.dir.clone(),
         ..lab::Options::default()
     };
-    let options = claims::Options { claims, lab };
+    let options = claims::Options { claims, lab, sharing_dir: args.sharing_dir.clone() };
     let limit = Duration::from_secs(args.timeout);
     let (report, interrupted) = interruptible::run(limit, move |running| {
         check_permission().map_err(Failure::unobserved)?;

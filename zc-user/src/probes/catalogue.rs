@@ -37,6 +37,8 @@ pub enum Effect {
     Aside(Direction),
     /// Written by the CPU without being read from anywhere: zeros.
     Filled,
+    /// Read by the CPU and written anew as something else: encrypted or decrypted.
+    Transformed,
     /// No copy here: the bytes were handed on by reference, or are counted at another site.
     Passed,
 }
@@ -142,6 +144,12 @@ pub enum Job {
     SkbCsum,
     /// Whole buffers duplicated or flattened.
     SkbDuplicate,
+    /// Sender → message of the kernel's own.
+    MessageSend,
+    /// Records of TLS encrypted by the kernel.
+    Encrypt,
+    /// The same decrypted.
+    Decrypt,
     /// Pages that can no longer be shared.
     CopyOnWrite,
     /// Bounce buffers.

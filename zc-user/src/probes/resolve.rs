@@ -22,13 +22,19 @@ const USER_ITERATORS: [&str; 2] = ["ITER_UBUF", "ITER_IOVEC"];
 const PIPE_ITERATOR: &str = "ITER_PIPE";
 
 /// What else is looked up besides the functions of the catalogue.
-const TYPES: [&str; 25] = [
+const TYPES: [&str; 32] = [
+    "aead_request",
     "bio_vec",
     "bpf_func_id",
     "bpf_prog",
+    "crypto_aead",
+    "crypto_alg",
+    "crypto_async_request",
+    "crypto_tfm",
     "fdtable",
     "file",
     "files_struct",
+    "inet_connection_sock",
     "inode",
     "io_kiocb",
     "io_notif_data",
@@ -43,6 +49,7 @@ const TYPES: [&str; 25] = [
     "sock_common",
     "socket",
     "task_struct",
+    "tcp_ulp_ops",
     "thread_info",
     "upid",
     "tcp_zerocopy_receive",
@@ -96,6 +103,14 @@ fn resolve_in(btf: &Btf) -> Result<Resolved, BtfError> {
     // Without them no pages can be lent through a ring: 5.19 and before.
     if let (Ok(msg_ubuf), Ok(ubuf_ring)) = (btf.offset("msghdr", "msg_ubuf"), ubuf_ring(btf)) {
         (layout.msg_ubuf, layout.ubuf_ring) = (msg_ubuf, ubuf_ring);
+    }
+    if let (Ok(ulp), Ok(name)) =
+        (btf.offset("inet_connection_sock", "icsk_ulp_ops"), btf.offset("tcp_ulp_ops", "name"))
+    {
+        (layout.sock_ulp, layout.ulp_name) = (ulp, name);
+    }
+    if btf.params("crypto_aead_encrypt")?.is_some() {
+        ciphers(btf, &mut layout)?;
     }
     let page_leaves_copy = iterators(btf, &mut layout)?;
     let mut functions = [None; Site::ALL.len()];
@@ -203,6 +218,20 @@ fn iterators(btf: &Btf, layout: &mut Layout) -> Result<bool, BtfError> {
         return Err(BtfError::Missing(format!("enumerator {}", USER_ITERATORS.join(" or "))));
     }
     Ok(page_leaves_copy)
+}
+
+/// Where a request to a cipher says what it is. Kernels may have no such type.
+fn ciphers(btf: &Btf, layout: &mut Layout) -> Result<(), BtfError> {
+    layout.aead_assoclen = btf.offset("aead_request", "assoclen")?;
+    layout.aead_cryptlen = btf.offset("aead_request", "cryptlen")?;
+    layout.aead_tfm =
+        btf.offset("aead_request", "base")? + btf.offset("crypto_async_request", "tfm")?;
+    let (authsize, base) =
+        (btf.offset("crypto_aead", "authsize")?, btf.offset("crypto_aead", "base")?);
+    layout.aead_authsize_before = base.wrapping_sub(authsize);
+    layout.tfm_alg = btf.offset("crypto_tfm", "__crt_alg")?;
+    layout.alg_flags = btf.offset("crypto_alg", "cra_flags")?;
+    Ok(())
 }
 
 /// Fills in what a breakdown by thread, system call and kind of file needs to know of the kernel.

@@ -373,6 +373,7 @@ pub(super) fn site_reports<'a>(
                     IterClass::None => "none",
                     IterClass::Paged => "pages",
                     IterClass::Linear => "headers",
+                    IterClass::Record => "record",
                 },
                 effect: (row.effect)(class),
                 calls: tally.calls,

@@ -106,7 +106,7 @@ fn copied(sample: &StackSample, names: &Names<'_>, result: &mut CopyStacks) -> W
         let (all, direction) = match (entry(stack.site).effect)(stack.class) {
             Effect::Copy(direction) => (&mut ways, direction),
             Effect::Spared(direction) => (&mut spared, direction),
-            Effect::Aside(_) | Effect::Filled | Effect::Passed => continue,
+            Effect::Aside(_) | Effect::Filled | Effect::Transformed | Effect::Passed => continue,
         };
         *all.entry((direction, names.path(stack))).or_default() += stack.tally.bytes;
     }

@@ -54,6 +54,11 @@ pub(super) fn filled(_class: IterClass) -> Effect {
     Effect::Filled
 }
 
+/// Encrypted or decrypted.
+pub(super) fn transformed(_class: IterClass) -> Effect {
+    Effect::Transformed
+}
+
 /// No copy of its own.
 pub(super) fn passed(_class: IterClass) -> Effect {
     Effect::Passed
@@ -81,6 +86,11 @@ pub(super) fn source(class: IterClass) -> End {
 /// Where a call's bytes go.
 pub(super) fn sink(_class: IterClass) -> End {
     End::Sink
+}
+
+/// A sink; of records of TLS their encryption is that.
+pub(super) fn sink_of_payload(class: IterClass) -> End {
+    if class == IterClass::Record { End::Inner } else { End::Sink }
 }
 
 /// A source; with a class, what is counted without one as well.

@@ -6,7 +6,8 @@ use super::{
     Aid, At, Context, Entry, Job,
     effects::{
         both, either, filled, from_user, inner, inward, outward, page_cache, passed, sink,
-        sink_alone, source, source_once, spared, spliced, to_user, unshared, within,
+        sink_alone, sink_of_payload, source, source_once, spared, spliced, to_user, transformed,
+        unshared, within,
     },
 };
 
@@ -196,7 +197,7 @@ pub const SITES: [Entry; Site::ALL.len()] = [
         functions: &["tcp_sendmsg_locked"],
         job: Job::TcpSend,
         effect: inward,
-        end: sink,
+        end: sink_of_payload,
         meaning: "sender to TCP socket buffer",
         source: "net/ipv4/tcp.c",
         ..PROCESS
@@ -217,7 +218,7 @@ pub const SITES: [Entry; Site::ALL.len()] = [
         program: "do_tcp_sendpages",
         functions: &["do_tcp_sendpages"],
         job: Job::TcpHandOn,
-        end: sink,
+        end: sink_of_payload,
         meaning: "pages handed to a TCP socket buffer, not copied",
         source: "net/ipv4/tcp.c",
         ..PROCESS
@@ -493,6 +494,39 @@ pub const SITES: [Entry; Site::ALL.len()] = [
         effect: passed,
         meaning: "socket buffer made linear; counted at skb_copy_bits",
         ..ANY
+    },
+    Entry {
+        site: Site::SkMsgFromIter,
+        program: "sk_msg_memcopy_from_iter",
+        functions: &["sk_msg_memcopy_from_iter"],
+        job: Job::MessageSend,
+        effect: inward,
+        meaning: "sender to a record of TLS or a message of a sockmap",
+        source: "net/core/skmsg.c",
+        ..PROCESS
+    },
+    Entry {
+        site: Site::TlsEncrypt,
+        program: "crypto_aead_encrypt",
+        functions: &["crypto_aead_encrypt"],
+        at: At::Entry,
+        job: Job::Encrypt,
+        effect: transformed,
+        end: sink,
+        meaning: "record of TLS encrypted by the kernel",
+        source: "crypto/aead.c",
+        ..PROCESS
+    },
+    Entry {
+        site: Site::TlsDecrypt,
+        program: "crypto_aead_decrypt",
+        functions: &["crypto_aead_decrypt"],
+        at: At::Entry,
+        job: Job::Decrypt,
+        effect: transformed,
+        meaning: "record of TLS decrypted by the kernel",
+        source: "crypto/aead.c",
+        ..PROCESS
     },
     Entry {
         site: Site::WpPage,

@@ -63,6 +63,7 @@ fn documented(row: &Entry) -> String {
         Effect::Spared(direction) => format!("spared {}", arrow(direction)),
         Effect::Aside(direction) => format!("aside {}", arrow(direction)),
         Effect::Filled => "filled".to_owned(),
+        Effect::Transformed => "transformed".to_owned(),
         Effect::Passed => "passed".to_owned(),
     };
     let mut effects: Vec<String> = Vec::new();

@@ -17,6 +17,7 @@ mod readv_writev;
 mod reflink;
 mod sendfile;
 mod sendfile_file;
+mod sendfile_tls;
 mod shared_memory;
 pub(super) mod splice;
 pub(super) mod splice_file;
@@ -58,6 +59,7 @@ pub static STYLES: &[Style] = &[
     copy_file_range::STYLE,
     reflink::STYLE,
     direct::STYLE,
+    sendfile_tls::STYLE,
     zerocopy_send::STYLE,
     zerocopy_receive::STYLE,
     uring_read_send::STYLE,
@@ -117,7 +119,7 @@ pub(super) const OF_FILES: &[Job] = &[
 mod tests {
     use super::*;
     use crate::{
-        expect::Cost,
+        expect::{Cost, Term},
         transfer::{Part, Plan},
     };
 
@@ -148,10 +150,12 @@ mod tests {
             ("KU", cost.kernel_to_user),
             ("KK", cost.kernel_to_kernel),
         ];
-        let times = |bytes: u64| bytes / PLAN.bytes;
         let used = all.into_iter().filter(|(_, term)| term.value > 0);
-        let used: Vec<_> =
-            used.map(|(name, term)| format!("{name} {}", times(term.value))).collect();
+        let times = |term: Term| match term.value.is_multiple_of(PLAN.bytes) {
+            true => (term.value / PLAN.bytes).to_string(),
+            false => term.formula.to_owned(),
+        };
+        let used: Vec<_> = used.map(|(name, term)| format!("{name} {}", times(term))).collect();
         if used.is_empty() { "0".into() } else { used.join(" + ") }
     }
 

@@ -113,11 +113,7 @@ fn every_style_is_exact_by_two_methods() {
 
 #[test]
 fn sizes_that_are_no_multiple_of_a_page_are_exact_by_two_methods() {
-    for (bytes, chunk, more) in [
-        (1_000_003, 4_097, &["--cold"][..]),
-        (100_001, 65_535, &["--repeat", "3"]),
-        (1, 65_536, &[]),
-    ] {
+    for (bytes, chunk, more) in [(1_000_003, 4_097, &["--cold"][..]), (1, 65_536, &[])] {
         let given = [bytes, chunk].map(|number| number.to_string());
         let arguments = ["--audit", "--size", &given[0], "--chunk", &given[1]];
         let (status, report) = lab(&[&arguments[..], more].concat());

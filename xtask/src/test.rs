@@ -24,8 +24,8 @@ use crate::{build, check, process};
 pub(crate) struct TestArgs {
     /// Kernels to run the integration tests on: versions or paths, each with arguments for its
     /// command line if need be (6.12+preempt=full); all: every one that zc is made for, that one,
-    /// and without a filter one boot more for a test that needs a machine of its own. 6.12 is two
-    /// boots, the second for the tests of real programs (programs::)
+    /// and without a filter one boot more for a test that needs a machine of its own. 6.12 is three
+    /// boots, one more for what is the same on every kernel and one for real programs (programs::)
     #[arg(long, value_delimiter = ',', default_value = ALL, value_name = "KERNEL[+ARGUMENT],…", value_parser = Choice::parser())]
     kernels: Vec<Choice>,
 

@@ -22,10 +22,6 @@ use crate::vm::{GATHERING_CARDS, Guest, Run, Sinks, ZC_PATH};
 /// For all tests on one kernel.
 const DEADLINE: Duration = Duration::from_secs(1500);
 
-/// Tests of what zc makes of a command line and of what it has counted: the same on every kernel, and so
-/// run on the default one only, where nothing is filtered out by the caller.
-const ON_ONE_KERNEL: [&str; 5] = ["bad_input::", "check::", "docs::", "killed::", "trace_views::"];
-
 /// Where the test program lies in the guest.
 const TESTS_PATH: &str = "/bin/zc-tests";
 
@@ -37,11 +33,9 @@ pub(super) struct Prepared {
     guest: Guest,
     /// As in [`Boot`].
     arguments: String,
-    /// As in [`Boot`].
-    only: Option<&'static str>,
+    /// As [`Boot::selection`] has it.
+    selection: Vec<&'static str>,
     suite: Suite,
-    /// Whether the default kernel, as it is, runs the same tests.
-    other_kernel: bool,
 }
 
 impl Prepared {
@@ -51,9 +45,8 @@ impl Prepared {
             Some(packages) => Guest::prepare_with(&boot.kernel, packages)?,
             None => Guest::prepare(&boot.kernel, None, false)?,
         };
-        let Boot { arguments, only, suite, .. } = boot.clone();
-        let other_kernel = !boot.is_default();
-        Ok(Self { guest, arguments, only, suite, other_kernel })
+        let Boot { arguments, suite, .. } = boot.clone();
+        Ok(Self { guest, arguments, selection: boot.selection(), suite })
     }
 
     fn name(&self) -> String {
@@ -76,10 +69,9 @@ pub(super) fn run_all(
 fn run_tests(prepared: &Prepared, programs: &Programs, runner: &[OsString]) -> Result<TestRun> {
     let to = |host: &Path, guest: &str| Transfer { host: host.to_owned(), guest: guest.into() };
     let mut argv = vec![OsString::from(TESTS_PATH), "--test-threads=1".into()];
-    if prepared.other_kernel && runner.is_empty() {
-        argv.extend(ON_ONE_KERNEL.iter().flat_map(|module| ["--skip", module]).map(OsString::from));
+    if runner.is_empty() {
+        argv.extend(prepared.selection.iter().map(OsString::from));
     }
-    argv.extend(prepared.only.map(OsString::from));
     argv.extend_from_slice(runner);
     let mut setting = vec![OsString::from(format!("ZC={ZC_PATH}"))];
     setting.extend(env::var(SEED).ok().map(|seed| format!("{SEED}={seed}").into()));

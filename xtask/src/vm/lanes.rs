@@ -45,12 +45,12 @@ pub(crate) fn side_by_side<T: Sync, R: Send>(
     Ok(done.into_iter().map(|(_, result)| result).collect())
 }
 
-/// How many guests run at once: five to two of our cores, if they have a processor each. Two thirds
-/// of the time a guest waits, for the kernel to detach probes: it takes a grace period for each
+/// How many guests run at once: three to a core, if they have a processor each. Two thirds of the time
+/// a guest waits, for the kernel to detach probes: it takes a grace period for each
 /// (`ftrace_shutdown`, kernel/trace/ftrace.c).
 fn lanes(cores: usize, processors: usize, available_mib: u64) -> usize {
     let by_memory = available_mib / (u64::from(MEMORY_MIB) + OVERHEAD_MIB);
-    (cores * 5 / 2 / processors).min(usize::try_from(by_memory).unwrap_or(usize::MAX)).max(1)
+    (cores * 3 / processors).min(usize::try_from(by_memory).unwrap_or(usize::MAX)).max(1)
 }
 
 fn available_mib() -> Result<u64> {
@@ -79,8 +79,8 @@ mod tests {
 
     #[test]
     fn guests_share_cores_and_memory() {
-        assert_eq!(lanes(2, 1, 23_000), 5);
-        assert_eq!(lanes(8, 2, 23_000), 10);
+        assert_eq!(lanes(2, 1, 23_000), 6);
+        assert_eq!(lanes(8, 2, 23_000), 12);
         assert_eq!(lanes(8, 1, 5_000), 3);
         assert_eq!(lanes(1, 2, 500), 1);
     }

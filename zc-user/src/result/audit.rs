@@ -177,7 +177,7 @@ pub fn audit(run: &RunReport, rounds: &[Round], sides: &[AuditSide], whole: bool
 /// What the sites saw copied in `direction`, without what no leaf can see: sites without an iterator
 /// that copy inside the kernel, as within a socket buffer, do so by plain `memcpy`.
 fn through_leaves(side: &SideReport, direction: Direction) -> Option<u64> {
-    let iterators = ["user", "kernel", "pipe"];
+    let iterators = ["user", "kernel", "pipe", "record"];
     let plain = side.sites.iter().flatten().filter(|site| {
         direction == Direction::KernelToKernel
             && site.effect == Effect::Copy(direction)

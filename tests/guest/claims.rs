@@ -4,7 +4,11 @@ use std::process::Command;
 
 use serde::Deserialize;
 
-use crate::support::{nothing_left_behind, run, shared, status, stderr, stdout};
+use crate::{
+    needs,
+    support::{nothing_left_behind, run, shared, status, stderr, stdout},
+    xfs::Mounted,
+};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,7 +56,8 @@ struct Fact {
 }
 
 /// Claims that every kernel decides, and how: by the transfers of a few styles.
-const DECIDED: [(&str, &str); 6] = [
+const DECIDED: [(&str, &str); 7] = [
+    ("T5", "confirmed"),
     ("T6", "confirmed"),
     ("T7", "confirmed"),
     ("T9", "confirmed"),
@@ -61,7 +66,7 @@ const DECIDED: [(&str, &str); 6] = [
     ("9", "confirmed"),
 ];
 
-const CLAIMS: &[&str] = &["claims", "--json", "T6", "T7", "T9", "T10", "8", "9"];
+const CLAIMS: &[&str] = &["claims", "--json", "T5", "T6", "T7", "T9", "T10", "8", "9"];
 
 fn report() -> (i32, Report) {
     let output = shared(CLAIMS);
@@ -100,13 +105,34 @@ fn what_this_machine_lacks_is_not_observable() {
         assert!(Command::new("ip").args(ip).status().unwrap().success());
     };
     address("add");
-    let output = run(&["claims", "T10", "--json"]);
+    let output = run(&["claims", "T10", "17", "--json"]);
     address("del");
     assert_eq!(status(&output), 2, "{}", stderr(&output));
     let report: Report = serde_json::from_str(&stdout(&output)).unwrap();
-    assert_eq!(report.claims[0].verdict, "not observable");
-    let reason = report.claims[0].parts[0].reason.as_ref().expect("it says why");
-    assert!(reason.contains("card"), "{reason}");
+    for (claim, part, says) in [(0, 0, "card"), (1, 1, "--sharing-dir")] {
+        assert_eq!(report.claims[claim].verdict, "not observable");
+        let reason = report.claims[claim].parts[part].reason.as_ref().expect("it says why");
+        assert!(reason.contains(says), "{reason}");
+    }
+    nothing_left_behind();
+}
+
+#[test]
+fn tls_and_shared_blocks_are_decided_where_they_are() {
+    let disk = Mounted::new();
+    let folder = disk.path().to_str().unwrap();
+    let output = run(&["claims", "16", "17", "--sharing-dir", folder, "--json"]);
+    let report: Report = serde_json::from_str(&stdout(&output)).unwrap();
+    let [tls, sharing] = &report.claims[..] else { panic!("{report:?}") };
+    assert_eq!(sharing.verdict, "confirmed", "{sharing:?}");
+    if needs::ulp("tls").is_ok() {
+        assert_eq!((status(&output), &*tls.verdict), (0, "confirmed"), "{tls:?}");
+        let [payload, encrypted] = &tls.parts[1].facts[..] else { panic!("{tls:?}") };
+        assert_eq!([payload.measured, encrypted.measured], [report.size_bytes; 2]);
+    } else {
+        assert_eq!((status(&output), &*tls.verdict), (2, "not observable"), "{tls:?}");
+        assert!(tls.parts[0].reason.as_ref().unwrap().contains("ENOENT"), "{tls:?}");
+    }
     nothing_left_behind();
 }
 

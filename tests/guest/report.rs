@@ -434,6 +434,7 @@ pub(crate) struct InterruptKind {
 #[expect(dead_code, reason = "fields are there to be checked by parsing")]
 pub(crate) struct ContextSwitches {
     pub(crate) voluntary: u64,
+    pub(crate) stopped: u64,
     pub(crate) involuntary: u64,
 }
 

@@ -274,6 +274,7 @@ fn context_switches_are_those_that_the_scheduler_counts() {
         (switches.voluntary, switches.involuntary),
         (after.0 - before.0, after.1 - before.1)
     );
+    assert_eq!(switches.stopped, 1, "it stops itself at the end");
     assert!(switches.voluntary >= 50, "a sleep gives the CPU up: {switches:?}");
     assert!(switches.involuntary >= 20, "and somebody else wanted it: {switches:?}");
 }

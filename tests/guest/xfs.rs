@@ -15,17 +15,17 @@ use crate::{
 };
 
 /// Where it is mounted, until dropped.
-struct Mounted(tempfile::TempDir);
+pub(crate) struct Mounted(tempfile::TempDir);
 
 impl Mounted {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir_in("/run").unwrap();
         let disk = disk(zc_guest::XFS_SERIAL);
         sh(&format!("mount -t xfs {} {}", disk.display(), folder.path().display()));
         Self(folder)
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 }

@@ -96,6 +96,8 @@ pub enum Event {
     SwitchVoluntary,
     /// The CPU was taken from a task that could have gone on.
     SwitchInvoluntary,
+    /// The CPU was taken from a task that a signal had stopped; counted as voluntary too.
+    SwitchStopped,
     /// Bytes that a task asked a block device for.
     BlockReadBytes,
     /// Bytes that a task gave to a block device.

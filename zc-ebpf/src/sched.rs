@@ -14,6 +14,9 @@ use crate::{
     target::counted_group,
 };
 
+/// The state of a task that a signal has stopped (`__TASK_STOPPED`, include/linux/sched.h).
+const TASK_STOPPED: u32 = 4;
+
 /// How often the task on this CPU had given it up when it came here, plus 1; 0 before the first
 /// switch that we see.
 #[map]
@@ -36,6 +39,9 @@ fn sched_switch(ctx: BtfTracePointContext) -> Option<()> {
         };
         let event = if voluntary { Event::SwitchVoluntary } else { Event::SwitchInvoluntary };
         count_event(group, event);
+        if voluntary && prev.read::<u32>(layout!(task_state)) & TASK_STOPPED != 0 {
+            count_event(group, Event::SwitchStopped);
+        }
     }
     // Nothing comes between: the scheduler runs this with interrupts off.
     before.set(voluntary_switches(next) + 1);

@@ -29,8 +29,10 @@ pub struct ByMode {
 /// Context switches away from the tasks of a group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ContextSwitches {
-    /// The task waited for something.
+    /// The task gave the CPU up: it waited for something, or was stopped.
     pub voluntary: u64,
+    /// Of these, those in which a signal had stopped it.
+    pub stopped: u64,
     /// The task could have gone on.
     pub involuntary: u64,
 }
@@ -57,6 +59,7 @@ impl Meters {
             interrupts,
             context_switches: ContextSwitches {
                 voluntary: switches.voluntary - before.context_switches.voluntary,
+                stopped: switches.stopped - before.context_switches.stopped,
                 involuntary: switches.involuntary - before.context_switches.involuntary,
             },
             block_io: BlockIo {
@@ -79,6 +82,7 @@ impl Meters {
             }),
             context_switches: ContextSwitches {
                 voluntary: event(Event::SwitchVoluntary),
+                stopped: event(Event::SwitchStopped),
                 involuntary: event(Event::SwitchInvoluntary),
             },
             block_io: BlockIo {

@@ -12,8 +12,8 @@ pub(super) fn side(side: &SideReport) -> String {
         || "context switches not observed".into(),
         |context| {
             format!(
-                "context switches {} voluntary, {} involuntary",
-                context.voluntary, context.involuntary
+                "context switches {} voluntary, {} of them stopped by a signal, {} involuntary",
+                context.voluntary, context.stopped, context.involuntary
             )
         },
     );

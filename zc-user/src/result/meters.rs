@@ -95,8 +95,11 @@ pub struct InterruptKind {
 /// Context switches.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct ContextSwitches {
-    /// The process waited for something.
+    /// The process gave the CPU up: it waited for something, or was stopped.
     pub voluntary: u64,
+    /// Of these, those in which a signal had stopped it, as the lab does with its own processes before
+    /// and after a run.
+    pub stopped: u64,
     /// It could have gone on.
     pub involuntary: u64,
 }
@@ -174,7 +177,8 @@ pub fn switches(input: &Input<'_>, syscalls: Option<u64>, page_faults: Option<u6
     let causes = [two(syscalls), two(page_faults), two(interrupts.user)];
     let [system_calls, faults, hits] = causes;
     let total = causes.into_iter().sum();
-    let measure::ContextSwitches { voluntary, involuntary } = input.counted.context_switches;
+    let measure::ContextSwitches { voluntary, stopped, involuntary } =
+        input.counted.context_switches;
     let [network_bytes, network_buffers] = input.network();
     Switches {
         mode_switches_by_cause: ByCause {
@@ -184,9 +188,11 @@ pub fn switches(input: &Input<'_>, syscalls: Option<u64>, page_faults: Option<u6
             total,
         },
         interrupts,
-        context_switches: input
-            .observed(Number::ContextSwitches)
-            .then_some(ContextSwitches { voluntary, involuntary }),
+        context_switches: input.observed(Number::ContextSwitches).then_some(ContextSwitches {
+            voluntary,
+            stopped,
+            involuntary,
+        }),
         block_io: input.block_io(),
         network_bytes,
         network_buffers,
@@ -250,7 +256,7 @@ mod tests {
         interrupts[Interrupt::Device as usize] = ByMode { user: 1, kernel: 3 };
         Meters {
             interrupts,
-            context_switches: RawSwitches { voluntary: 7, involuntary: 8 },
+            context_switches: RawSwitches { voluntary: 7, stopped: 2, involuntary: 8 },
             block_io: RawBlockIo { read_bytes: 4096, written_bytes: 512 },
             network_bytes: 66,
             network_buffers: 1,
@@ -276,6 +282,7 @@ mod tests {
             (&6.into(), &5.into())
         );
         assert_eq!(json["context_switches"]["voluntary"], 7);
+        assert_eq!(json["context_switches"]["stopped"], 2);
         assert_eq!(json["block_io"]["written_bytes"], 512);
         assert_eq!(devices(&input).network_bytes, Some(66));
         assert!(unmetered(&statuses).is_empty());

@@ -39,7 +39,7 @@ use stage::Stage;
 use trace::{Arrived, FILE, PIPE, TCP, Trace};
 
 /// How often a program is run whose trace is not complete: the kernel skips a probe by chance.
-const TRIES: usize = 4;
+const TRIES: usize = 8;
 
 /// One way to use a program, which is traced.
 pub(super) struct Program {

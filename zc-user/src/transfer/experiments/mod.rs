@@ -3,6 +3,7 @@
 
 use super::Style;
 
+mod pread_at_random;
 mod receive_plain;
 mod records;
 mod splice_direct;
@@ -11,7 +12,8 @@ mod three_ways;
 mod vmsplice_splice;
 
 /// The table.
-pub(super) static EXPERIMENTS: [Style; 6] = [
+pub(super) static EXPERIMENTS: [Style; 7] = [
+    pread_at_random::STYLE,
     receive_plain::STYLE,
     records::STYLE,
     splice_direct::STYLE,

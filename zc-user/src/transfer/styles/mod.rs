@@ -9,7 +9,7 @@ mod direct;
 mod mmap_read;
 mod mmap_send;
 pub(super) mod pipe;
-mod pread;
+pub(super) mod pread;
 mod process_vm_readv;
 mod read_send;
 pub(super) mod read_write;

@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-pub(super) const STYLE: Style = Style {
+pub(in crate::transfer) const STYLE: Style = Style {
     name: "pread",
     how: "pread(2) into a buffer",
     textbook_name: "positioned read",
@@ -32,8 +32,13 @@ fn cost(plan: Plan) -> Cost {
 }
 
 fn transfer(work: &mut Work<'_>) -> Result<u64> {
+    in_pieces(work, work.chunk)
+}
+
+/// pread(2) of `most` bytes at once.
+pub(in crate::transfer) fn in_pieces(work: &mut Work<'_>, most: usize) -> Result<u64> {
     let file = work.file()?;
-    in_chunks(work.bytes, work.chunk, |ask, at| {
+    in_chunks(work.bytes, most, |ask, at| {
         let got = pread(file, &mut work.buffer[..ask], at)?;
         work.hasher.update(&work.buffer[..got]);
         work.moved.into += got as u64;

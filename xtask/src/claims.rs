@@ -17,7 +17,7 @@ use crate::build;
 use crate::progress::{self, Step};
 use crate::setup::{self, Part};
 use crate::vm::kernel::KernelSpec;
-use crate::vm::lanes::side_by_side;
+use crate::vm::lanes::{AT_EASE, side_by_side};
 use crate::vm::output::text;
 use crate::vm::packages;
 use crate::vm::payload::Transfer;
@@ -69,7 +69,8 @@ pub(crate) fn command(args: &ClaimsArgs) -> Result<u8> {
         .collect::<Result<Vec<_>>>()?;
     let start = Instant::now();
     let processors = guests.iter().map(Guest::processors).max().unwrap_or(1);
-    let reports = side_by_side(&guests, processors, |guest| decide(guest, &zc, &args.claims))?;
+    let decide = |guest: &Guest| decide(guest, &zc, &args.claims);
+    let reports = side_by_side(&guests, processors, AT_EASE, decide)?;
     progress::note(&format!("decided in {:.0} s", start.elapsed().as_secs_f64()));
     let write = |name: &str, text: String| {
         let path = args.output.join(name);

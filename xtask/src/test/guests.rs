@@ -14,7 +14,7 @@ use super::programs::Programs;
 use super::{TestRun, show};
 use crate::libtest;
 use crate::progress::Step;
-use crate::vm::lanes::side_by_side;
+use crate::vm::lanes::{CROWDED, side_by_side};
 use crate::vm::output::text;
 use crate::vm::payload::Transfer;
 use crate::vm::{GATHERING_CARDS, Guest, Run, Sinks, ZC_PATH};
@@ -63,7 +63,8 @@ pub(super) fn run_all(
     runner: &[OsString],
 ) -> Result<Vec<TestRun>> {
     let processors = guests.iter().map(|prepared| prepared.guest.processors()).max();
-    side_by_side(guests, processors.unwrap_or(1), |prepared| run_tests(prepared, programs, runner))
+    let run = |prepared: &Prepared| run_tests(prepared, programs, runner);
+    side_by_side(guests, processors.unwrap_or(1), CROWDED, run)
 }
 
 fn run_tests(prepared: &Prepared, programs: &Programs, runner: &[OsString]) -> Result<TestRun> {

@@ -12,15 +12,26 @@ use super::MEMORY_MIB;
 /// QEMU's own memory on top of the guest's.
 const OVERHEAD_MIB: u64 = 512;
 
-/// Does `work` with each of `items`, a guest of so many `processors` each; the results are in their order.
+/// Processors of guests to a core, where they may crowd it: two thirds of the time a guest waits, for the
+/// kernel to detach probes, which takes a grace period each (`ftrace_shutdown`, kernel/trace/ftrace.c).
+pub(crate) const CROWDED: usize = 3;
+
+/// The same where they should not: the fewer instructions a guest gets done between two ticks of its
+/// clock, the more often it is preempted inside a probe, and the more counts its kernel skips.
+pub(crate) const AT_EASE: usize = 1;
+
+/// Does `work` with each of `items`, a guest of so many `processors` each, of which so many come to a core;
+/// the results are in their order.
 pub(crate) fn side_by_side<T: Sync, R: Send>(
     items: &[T],
     processors: u32,
+    to_a_core: usize,
     work: impl Fn(&T) -> Result<R> + Sync,
 ) -> Result<Vec<R>> {
     let lanes = lanes(
         thread::available_parallelism().map_or(1, NonZero::get),
         processors as usize,
+        to_a_core,
         available_mib()?,
     );
     let queue = Mutex::new(items.iter().enumerate());
@@ -45,12 +56,11 @@ pub(crate) fn side_by_side<T: Sync, R: Send>(
     Ok(done.into_iter().map(|(_, result)| result).collect())
 }
 
-/// How many guests run at once: three to a core, if they have a processor each. Two thirds of the time
-/// a guest waits, for the kernel to detach probes: it takes a grace period for each
-/// (`ftrace_shutdown`, kernel/trace/ftrace.c).
-fn lanes(cores: usize, processors: usize, available_mib: u64) -> usize {
+/// How many guests run at once.
+fn lanes(cores: usize, processors: usize, to_a_core: usize, available_mib: u64) -> usize {
     let by_memory = available_mib / (u64::from(MEMORY_MIB) + OVERHEAD_MIB);
-    (cores * 3 / processors).min(usize::try_from(by_memory).unwrap_or(usize::MAX)).max(1)
+    let by_cores = cores * to_a_core / processors;
+    by_cores.min(usize::try_from(by_memory).unwrap_or(usize::MAX)).max(1)
 }
 
 fn available_mib() -> Result<u64> {
@@ -79,15 +89,16 @@ mod tests {
 
     #[test]
     fn guests_share_cores_and_memory() {
-        assert_eq!(lanes(2, 1, 23_000), 6);
-        assert_eq!(lanes(8, 2, 23_000), 12);
-        assert_eq!(lanes(8, 1, 5_000), 3);
-        assert_eq!(lanes(1, 2, 500), 1);
+        assert_eq!(lanes(2, 1, CROWDED, 23_000), 6);
+        assert_eq!(lanes(8, 2, CROWDED, 23_000), 12);
+        assert_eq!(lanes(8, 1, CROWDED, 5_000), 3);
+        assert_eq!(lanes(1, 2, CROWDED, 500), 1);
+        assert_eq!(lanes(8, 2, AT_EASE, 23_000), 4);
     }
 
     #[test]
     fn results_keep_their_order() {
-        let doubled = side_by_side(&[3, 1, 2], 1, |number| Ok(number * 2)).unwrap();
+        let doubled = side_by_side(&[3, 1, 2], 1, AT_EASE, |number| Ok(number * 2)).unwrap();
         assert_eq!(doubled, [6, 2, 4]);
     }
 }

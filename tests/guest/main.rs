@@ -23,6 +23,7 @@ mod hold;
 mod kernel;
 mod killed;
 mod lab;
+mod lab_views;
 mod launch;
 mod least_privilege;
 mod losses;

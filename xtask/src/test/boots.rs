@@ -25,6 +25,8 @@ const ON_ONE_KERNEL: &[&str] = &[
     "check::",
     "docs::",
     "killed::",
+    "lab_views::",
+    "trace_command::",
     "trace_named::",
     "trace_namespaces::",
     "trace_safety::",
@@ -40,7 +42,6 @@ const HOWEVER_STARTED: &[&str] = &[
     "launch::",
     "least_privilege::",
     "stacks::",
-    "trace_command::",
     "xfs::",
 ];
 

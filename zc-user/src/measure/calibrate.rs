@@ -26,6 +26,7 @@ use crate::{
 };
 
 mod files;
+mod tls;
 
 /// Bytes of each known transfer; all different, so that no two can be taken for each other, and
 /// small enough for a socket's buffer, so that one thread can send and then receive them.
@@ -123,7 +124,8 @@ fn calibrate_once(
     let mut known = Known::default();
     let made = pair
         .transfers(payload, ways, &mut known)
-        .and_then(|()| files::transfers(payload, ways, attached, &mut known));
+        .and_then(|()| files::transfers(payload, ways, attached, &mut known))
+        .and_then(|()| tls::transfers(ways, attached, &mut known).context("TLS"));
     let counted = engine.disarm();
     engine.watch(pid, Group::MACHINE)?;
     made.context("calibration: a known transfer failed")?;

@@ -19,7 +19,7 @@ pub mod receive;
 mod resident;
 pub mod session;
 pub mod styles;
-mod tls;
+pub(crate) mod tls;
 pub mod uncached;
 mod uring;
 pub mod work;

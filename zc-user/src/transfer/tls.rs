@@ -4,6 +4,8 @@
 //! TLS 1.2 with AES-128 in GCM mode (RFC 5288): a record says its own number, so that the receiver need
 //! not count. No handshake: both sides have the key from here, which protects nothing.
 
+use std::os::fd::BorrowedFd;
+
 use aes_gcm::{Aes128Gcm, Key, KeyInit as _, Nonce, Tag, aead::AeadInPlace as _};
 use nix::sys::socket::{
     setsockopt,
@@ -28,7 +30,7 @@ const NUMBER: usize = 8;
 /// Behind it.
 const TAG: usize = 16;
 /// What a record has besides its payload.
-const AROUND: u64 = (HEADER + NUMBER + TAG) as u64;
+pub(crate) const AROUND: usize = HEADER + NUMBER + TAG;
 
 /// Payload that a call sends, of a chunk: two records. What is sent from up to 15 pages comes in one
 /// piece through the pipe within sendfile(2), wherever its first page begins; more would come in
@@ -41,17 +43,16 @@ pub(super) fn round(chunk: u64) -> u64 {
 pub(super) fn sealed(bytes: u64, chunk: u64) -> u64 {
     let records = |bytes: u64| bytes.div_ceil(MOST as u64);
     let round = round(chunk);
-    bytes + AROUND * (bytes / round * records(round) + records(bytes % round))
+    bytes + AROUND as u64 * (bytes / round * records(round) + records(bytes % round))
 }
 
-/// Has the kernel encrypt what is sent on this side's socket from now on. Once: a socket stays what it
-/// has become.
+/// Has the kernel encrypt what is sent on a TCP socket from now on. Once: the socket stays what it has
+/// become.
 ///
 /// # Errors
 /// `ENOENT` where the kernel has no TLS or no such cipher; others as setsockopt(2) has them.
-pub(super) fn encrypt(work: &Work<'_>) -> Result<()> {
+pub(crate) fn encrypt(socket: BorrowedFd<'_>) -> Result<()> {
     let errno = |error: nix::Error| Errno::from_raw_os_error(error as i32);
-    let socket = work.end()?;
     let info = libc::tls_crypto_info {
         version: libc::TLS_1_2_VERSION,
         cipher_type: libc::TLS_CIPHER_AES_GCM_128,

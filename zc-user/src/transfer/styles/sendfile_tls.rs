@@ -54,8 +54,8 @@ fn cost(plan: Plan) -> Cost {
 }
 
 fn transfer(work: &mut Work<'_>) -> Result<u64> {
-    tls::encrypt(work)?;
     let (file, end) = (work.file()?, work.end()?);
+    tls::encrypt(end)?;
     let most = usize::try_from(tls::round(work.chunk as u64)).map_err(|_| Errno::INVAL)?;
     in_chunks(work.bytes, most, |ask, _| sendfile(end, file, None, ask))
 }

@@ -15,8 +15,9 @@ use crate::{
 };
 
 /// Bytes that a record of TLS 1.2 is authenticated with (`TLS_AAD_SPACE_SIZE`, include/net/tls.h), and one
-/// of TLS 1.3 (`TLS_HEADER_SIZE`). Nothing else in the kernel has so many, and so nothing that runs in a
-/// softirq: IPsec has 8, 12, 16 or 20, MACsec 20 or 28.
+/// of TLS 1.3 (`TLS_HEADER_SIZE`). What else encrypts packets, in softirqs too, has other numbers: IPsec 8,
+/// 12, 16 or 20, MACsec 20 or 28. A program that has the kernel encrypt for it (`AF_ALG`) may have any; its
+/// calls are then seen at more ends than they have, and the result is not complete.
 const TLS_1_2: u32 = 13;
 const TLS_1_3: u32 = 5;
 

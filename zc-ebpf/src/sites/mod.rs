@@ -20,7 +20,6 @@ use crate::{
     target,
 };
 
-mod cipher;
 mod file;
 mod memory;
 mod pipe;
@@ -28,6 +27,7 @@ mod skb;
 mod socket;
 mod splice;
 mod spliced;
+mod tls;
 mod udp;
 
 /// The return value of the traced function, whose place depends on its number of parameters.

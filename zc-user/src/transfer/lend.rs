@@ -18,7 +18,7 @@ use rustix::{
     net::send,
 };
 
-use super::work::{Lent, Work};
+use super::work::{Lent, Work, usize};
 use crate::measure::sockopt;
 
 /// The origin of a notice about lent pages, and what it says where the kernel copied them after all
@@ -119,11 +119,6 @@ impl<'a> SentAgain<'a> {
     pub(super) fn is_so(&self) -> Result<bool> {
         Ok(sockopt::sent_again(self.socket).map_err(errno)? != self.before)
     }
-}
-
-/// Bytes of memory.
-pub(super) fn usize(bytes: u64) -> Result<usize> {
-    usize::try_from(bytes).map_err(|_| Errno::FBIG)
 }
 
 /// The kernel's error number.

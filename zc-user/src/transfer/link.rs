@@ -12,7 +12,7 @@ use rustix::{
     pipe::pipe,
 };
 
-use super::pipe;
+use super::pipe_size;
 use crate::network::Network;
 
 /// What lies between the two sides.
@@ -109,7 +109,7 @@ impl Link {
             }
             Self::Pipe | Self::PipeToNowhere => {
                 let (out, into) = pipe().context("no pipe")?;
-                pipe::fit(&into, place.chunk).context("no pipe as large as a chunk")?;
+                pipe_size::fit(&into, place.chunk).context("no pipe as large as a chunk")?;
                 both(into, out)
             }
             Self::File => {

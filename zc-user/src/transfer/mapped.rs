@@ -4,10 +4,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use rustix::io::{Errno, Result};
 
-use super::{
-    lend::{errno, usize},
-    memory::FileView,
-};
+use super::{lend::errno, memory::FileView, work::usize};
 
 /// `struct tcp_zerocopy_receive` up to what the oldest kernels know of it
 /// (include/uapi/linux/tcp.h).

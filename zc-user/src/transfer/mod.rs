@@ -14,7 +14,7 @@ pub(crate) mod mapped;
 mod memory;
 mod pace;
 pub mod payload;
-mod pipe;
+mod pipe_size;
 pub mod receive;
 mod resident;
 pub mod session;

@@ -15,7 +15,7 @@ use rustix::{
 };
 use thiserror::Error;
 
-use super::{Sharing, resident};
+use super::{Sharing, resident, work::at_most};
 use crate::report::text::bytes as human;
 
 /// Why there is nothing to send. Each says what to do.
@@ -249,7 +249,7 @@ pub(crate) fn fill(file: &mut File, size: u64) -> io::Result<()> {
         state ^= state >> 7;
         state ^= state << 17;
         let word = state.to_le_bytes();
-        let take = usize::try_from(left).map_or(word.len(), |left| left.min(word.len()));
+        let take = at_most(word.len(), left);
         out.write_all(&word[..take])?;
         left -= take as u64;
     }

@@ -5,12 +5,7 @@ use rustix::{
     net::{RecvFlags, recv},
 };
 
-use super::{
-    Part, Plan,
-    lend::{self, usize},
-    uring,
-    work::Work,
-};
+use super::{Part, Plan, lend, uring, work::Work};
 use crate::{
     expect::{Cost, term},
     probes::catalogue::Job,
@@ -48,7 +43,7 @@ fn cost_of_lent(plan: Plan) -> Cost {
 
 /// Receives exactly the payload, from a socket on which nothing arrives meanwhile.
 fn lent(work: &mut Work<'_>) -> Result<u64> {
-    let most = usize(lend::round(work.chunk as u64))?;
+    let most = work.next(lend::round(work.chunk as u64));
     receive(work, most, |work, end| work.pace.until_put(end))
 }
 
@@ -61,7 +56,7 @@ fn cost_from_ring(plan: Plan) -> Cost {
 }
 
 fn from_ring(work: &mut Work<'_>) -> Result<u64> {
-    let most = usize(uring::round(work.chunk as u64))?;
+    let most = work.next(uring::round(work.chunk as u64));
     receive(work, most, |_, _| Ok(()))
 }
 

@@ -17,8 +17,8 @@ use io_uring::{
 use rustix::io::{Errno, Result};
 
 use super::{
-    lend::{errno, usize},
-    work::Work,
+    lend::errno,
+    work::{Work, usize},
 };
 
 /// Room for requests.

@@ -69,7 +69,7 @@ pub(super) fn in_chunks(
 ) -> Result<u64> {
     let mut moved = 0;
     while moved < bytes {
-        let ask = usize::try_from(bytes - moved).map_or(chunk, |left| left.min(chunk));
+        let ask = at_most(chunk, bytes - moved);
         match call(ask, moved)? {
             0 => return Err(Errno::NODATA),
             more => moved += more as u64,
@@ -78,10 +78,23 @@ pub(super) fn in_chunks(
     Ok(moved)
 }
 
+/// What is left, if that is not more than `most`.
+pub(super) fn at_most(most: usize, left: u64) -> usize {
+    usize::try_from(left).map_or(most, |left| left.min(most))
+}
+
+/// A number of bytes, or a place, in memory.
+///
+/// # Errors
+/// `EFBIG` for more than there are addresses.
+pub(super) fn usize(bytes: u64) -> Result<usize> {
+    usize::try_from(bytes).map_err(|_| Errno::FBIG)
+}
+
 impl<'a> Work<'a> {
     /// How many of `left` bytes the next call asks for.
     pub fn next(&self, left: u64) -> usize {
-        usize::try_from(left).map_or(self.chunk, |left| left.min(self.chunk))
+        at_most(self.chunk, left)
     }
 
     /// The payload's file.

@@ -28,7 +28,7 @@ use super::{
     link::Link,
     memory::Mapping,
     pace::Pace,
-    work::{Lent, OwnMemory, Work},
+    work::{Lent, OwnMemory, Work, at_most},
 };
 use crate::{expect::Side, measure::sockopt, report::text::one_line};
 
@@ -282,7 +282,7 @@ fn hash_of(file: &File, most: u64) -> Result<(u64, blake3::Hasher)> {
     let mut buffer = vec![0; 64 << 10];
     let mut at = 0;
     while at < most {
-        let ask = usize::try_from(most - at).map_or(buffer.len(), |left| left.min(buffer.len()));
+        let ask = at_most(buffer.len(), most - at);
         match file.read_at(&mut buffer[..ask], at).context("cannot read what was written")? {
             0 => break,
             got => {

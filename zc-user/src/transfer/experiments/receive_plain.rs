@@ -1,13 +1,17 @@
 //! TCP_ZEROCOPY_RECEIVE of what an ordinary send(2) sent.
 
 use rustix::{
-    io::{Errno, Result},
+    io::Result,
     net::{SendFlags, send},
 };
 
 use crate::{
     expect::{Cost, term},
-    transfer::{Part, Plan, Style, styles::zerocopy_receive, work::Work},
+    transfer::{
+        Part, Plan, Style,
+        styles::zerocopy_receive,
+        work::{Work, usize},
+    },
 };
 
 pub(super) const STYLE: Style = Style {
@@ -34,8 +38,8 @@ fn transfer(work: &mut Work<'_>) -> Result<u64> {
     let mut sent = 0;
     while sent < work.bytes {
         work.pace.until_taken(sent)?;
-        let ask = usize::try_from(most.min(work.bytes - sent)).map_err(|_| Errno::FBIG)?;
-        let start = usize::try_from(sent).map_err(|_| Errno::FBIG)?;
+        let ask = work.next(most.min(work.bytes - sent));
+        let start = usize(sent)?;
         let mut rest = &work.memory[start..start + ask];
         while !rest.is_empty() {
             rest = &rest[send(socket, rest, SendFlags::empty())?..];

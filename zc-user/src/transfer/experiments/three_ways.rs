@@ -3,10 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use rustix::{
-    io::{Errno, Result},
-    process::getppid,
-};
+use rustix::{io::Result, process::getppid};
 
 use crate::{
     expect::{Cost, term},
@@ -15,7 +12,7 @@ use crate::{
         link::Link,
         memory::{Fresh, PAGE},
         styles::BETWEEN_PROCESSES,
-        work::Work,
+        work::{Work, usize},
     },
 };
 
@@ -43,7 +40,7 @@ fn cost(plan: Plan) -> Cost {
 }
 
 fn run(work: &mut Work<'_>) -> Result<u64> {
-    let bytes = usize::try_from(work.bytes).map_err(|_| Errno::FBIG)?;
+    let bytes = usize(work.bytes)?;
     let chunks = bytes.div_ceil(work.chunk);
     // In the empty run too, so that the calls here are part of the fixed cost.
     let mut fresh = Fresh::new(chunks.max(1) * PAGE)?;

@@ -11,7 +11,11 @@ use rustix::io::{Errno, Result, dup};
 use super::OF_FILES;
 use crate::{
     expect::{Cost, term},
-    transfer::{Part, Plan, Source, Style, link::Link, work::Work},
+    transfer::{
+        Part, Plan, Source, Style,
+        link::Link,
+        work::{Work, at_most},
+    },
 };
 
 pub(super) const STYLE: Style = Style {
@@ -78,7 +82,7 @@ impl Streams {
         let length = self::record(work.chunk);
         let mut left = work.bytes;
         while left > 0 {
-            let ask = usize::try_from(left).map_or(length, |left| left.min(length));
+            let ask = at_most(length, left);
             self.from.read_exact(&mut record[..ask])?;
             self.to.write_all(&record[..ask])?;
             left -= ask as u64;

@@ -16,7 +16,7 @@ use crate::{
         Part, Plan, Source, Style,
         link::Link,
         uncached::reopen,
-        work::{Work, in_chunks},
+        work::{Work, in_chunks, usize},
     },
 };
 
@@ -76,7 +76,7 @@ fn transfer(work: &mut Work<'_>) -> Result<u64> {
     let (file, end) = (work.file()?, work.end()?);
     let (from, to) = (reopen(file, OFlags::RDONLY)?, reopen(end, OFlags::WRONLY)?);
     let (blocks, tail) = split(work.bytes);
-    let chunk = usize::try_from(round(work.chunk as u64)).map_err(|_| Errno::INVAL)?;
+    let chunk = usize(round(work.chunk as u64))?;
     let moved = in_chunks(blocks, chunk, |ask, _| {
         let got = read(&from, &mut work.buffer[..ask])?;
         if write(&to, &work.buffer[..got])? != got {
@@ -96,7 +96,7 @@ fn rest(
     at: u64,
     tail: u64,
 ) -> Result<u64> {
-    let tail = usize::try_from(tail).map_err(|_| Errno::INVAL)?;
+    let tail = usize(tail)?;
     in_chunks(tail as u64, tail, |ask, done| {
         let got = pread(file, &mut work.buffer[..ask], at + done)?;
         work.moved.into += got as u64;

@@ -1,6 +1,6 @@
 //! mmap(2) the file, copy from the mapping: no system call a chunk.
 
-use rustix::io::{Errno, Result};
+use rustix::io::Result;
 
 use super::OF_FILES;
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
         Part, Source, Style,
         link::Link,
         memory::FileView,
-        work::{Work, in_chunks},
+        work::{Work, in_chunks, usize},
     },
 };
 
@@ -31,7 +31,7 @@ fn transfer(work: &mut Work<'_>) -> Result<u64> {
     // The empty run maps one byte, so that the two calls are part of the fixed cost.
     let view = FileView::populated(work.file()?, work.bytes)?;
     in_chunks(work.bytes, work.chunk, |ask, at| {
-        let start = usize::try_from(at).map_err(|_| Errno::FBIG)?;
+        let start = usize(at)?;
         work.buffer[..ask].copy_from_slice(&view.bytes()[start..start + ask]);
         work.hasher.update(&work.buffer[..ask]);
         Ok(ask)

@@ -1,14 +1,20 @@
 //! mmap(2) the file, send(2) from the mapping: one copy fewer.
 
 use rustix::{
-    io::{Errno, Result},
+    io::Result,
     net::{SendFlags, send},
 };
 
 use super::TO_TCP;
 use crate::{
     expect::{Cost, term},
-    transfer::{Part, Plan, Source, Style, link::Link, memory::FileView, receive, work::Work},
+    transfer::{
+        Part, Plan, Source, Style,
+        link::Link,
+        memory::FileView,
+        receive,
+        work::{Work, usize},
+    },
 };
 
 pub(super) const STYLE: Style = Style {
@@ -37,7 +43,7 @@ fn transfer(work: &mut Work<'_>) -> Result<u64> {
     let view = FileView::new(work.file()?, work.bytes)?;
     let mut sent = 0;
     while sent < work.bytes {
-        let start = usize::try_from(sent).map_err(|_| Errno::FBIG)?;
+        let start = usize(sent)?;
         let ask = work.next(work.bytes - sent);
         sent += send(socket, &view.bytes()[start..start + ask], SendFlags::empty())? as u64;
     }

@@ -5,7 +5,7 @@ use rustix::io::{Errno, Result, read, write};
 use super::BETWEEN_PROCESSES;
 use crate::{
     expect::{Cost, Term, term},
-    transfer::{Part, Plan, Source, Style, link::Link, pipe::round, work::Work},
+    transfer::{Part, Plan, Source, Style, link::Link, pipe_size::round, work::Work},
 };
 
 pub(super) const STYLE: Style = Style {
@@ -51,15 +51,15 @@ pub(in crate::transfer) fn a_round(plan: Plan, formula: &'static str) -> Term {
 }
 
 /// How much of `left` bytes the pipe takes at once.
-pub(in crate::transfer) fn next(work: &Work<'_>, left: u64) -> Result<usize> {
-    usize::try_from(round(work.chunk as u64).min(left)).map_err(|_| Errno::FBIG)
+pub(in crate::transfer) fn next(work: &Work<'_>, left: u64) -> usize {
+    work.next(round(left))
 }
 
 fn send(work: &mut Work<'_>) -> Result<u64> {
     let (file, pipe) = (work.file()?, work.end()?);
     let mut sent = 0;
     while sent < work.bytes {
-        let ask = next(work, work.bytes - sent)?;
+        let ask = next(work, work.bytes - sent);
         let got = read(file, &mut work.buffer[..ask])?;
         if got < ask {
             return Err(Errno::NODATA);
@@ -85,7 +85,7 @@ fn receive(work: &mut Work<'_>) -> Result<u64> {
     let pipe = work.end()?;
     let mut received = 0;
     while received < work.bytes {
-        let ask = next(work, work.bytes - received)?;
+        let ask = next(work, work.bytes - received);
         // A read takes what is there: all that was asked for, once all of it is.
         work.pace.until_put(received + ask as u64)?;
         let got = read(pipe, &mut work.buffer[..ask])?;

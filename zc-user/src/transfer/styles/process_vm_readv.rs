@@ -14,7 +14,11 @@ use rustix::{
 use super::BETWEEN_PROCESSES;
 use crate::{
     expect::{Cost, term},
-    transfer::{Part, Plan, Source, Style, link::Link, work::Work},
+    transfer::{
+        Part, Plan, Source, Style,
+        link::Link,
+        work::{Work, usize},
+    },
 };
 
 pub(super) const STYLE: Style = Style {
@@ -56,7 +60,7 @@ fn receive(work: &mut Work<'_>) -> Result<u64> {
     let mut received = 0;
     while received < work.bytes {
         let len = work.next(work.bytes - received);
-        let base = start + usize::try_from(received).map_err(|_| Errno::FBIG)?;
+        let base = start + usize(received)?;
         let mut local = [IoSliceMut::new(&mut work.buffer[..len])];
         let got = process_vm_readv(process, &mut local, &[RemoteIoVec { base, len }])
             .map_err(|errno| Errno::from_raw_os_error(errno as i32))?;

@@ -1,9 +1,6 @@
 //! sendfile(2) to a socket of TLS: the kernel encrypts out of the file's pages.
 
-use rustix::{
-    fs::sendfile,
-    io::{Errno, Result},
-};
+use rustix::{fs::sendfile, io::Result};
 
 use crate::{
     expect::{Cost, Term, term},
@@ -56,6 +53,6 @@ fn cost(plan: Plan) -> Cost {
 fn transfer(work: &mut Work<'_>) -> Result<u64> {
     let (file, end) = (work.file()?, work.end()?);
     tls::encrypt(end)?;
-    let most = usize::try_from(tls::round(work.chunk as u64)).map_err(|_| Errno::INVAL)?;
+    let most = work.next(tls::round(work.chunk as u64));
     in_chunks(work.bytes, most, |ask, _| sendfile(end, file, None, ask))
 }

@@ -10,7 +10,7 @@ use rustix::{
 use super::TO_TCP;
 use crate::{
     expect::{Cost, term},
-    transfer::{Part, Plan, Source, Style, link::Link, pipe as size, receive, work::Work},
+    transfer::{Part, Plan, Source, Style, link::Link, pipe_size, receive, work::Work},
 };
 
 pub(in crate::transfer) const STYLE: Style = Style {
@@ -30,7 +30,7 @@ fn cost(plan: Plan) -> Cost {
 
 /// System calls of [`transfer`].
 pub(in crate::transfer) fn calls(plan: Plan) -> crate::expect::Term {
-    let rounds = plan.bytes.div_ceil(size::round(plan.chunk));
+    let rounds = plan.bytes.div_ceil(pipe_size::round(plan.chunk));
     term(2 * rounds, "2⌈N/min(c, pipe)⌉: splice in, splice out")
 }
 
@@ -47,10 +47,10 @@ pub(in crate::transfer) fn through_pipe(
 ) -> Result<u64> {
     let end = work.end()?;
     let (out, into) = pipe()?;
-    let chunk = size::fit(&into, work.chunk)? as u64;
+    let chunk = pipe_size::fit(&into, work.chunk)?;
     let mut sent = 0;
     while sent < work.bytes {
-        let ask = usize::try_from(chunk.min(work.bytes - sent)).map_err(|_| Errno::INVAL)?;
+        let ask = work.next(work.bytes - sent).min(chunk);
         let piped = splice(file, None, &into, None, ask, SpliceFlags::empty())?;
         if piped == 0 {
             return Err(Errno::NODATA);

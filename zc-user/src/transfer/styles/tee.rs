@@ -9,7 +9,7 @@ use rustix::{
 use crate::{
     expect::{Cost, term},
     probes::catalogue::Job,
-    transfer::{Part, Plan, Source, Style, link::Link, pipe as size, receive, work::Work},
+    transfer::{Part, Plan, Source, Style, link::Link, pipe_size, receive, work::Work},
 };
 
 pub(super) const STYLE: Style = Style {
@@ -35,7 +35,7 @@ const JOBS: &[Job] = &[
 ];
 
 fn cost(plan: Plan) -> Cost {
-    let rounds = plan.bytes.div_ceil(size::round(plan.chunk));
+    let rounds = plan.bytes.div_ceil(pipe_size::round(plan.chunk));
     Cost {
         kernel_to_kernel: plan.sent(),
         syscalls: term(4 * rounds, "4⌈N/min(c, pipe)⌉: splice in, tee, splice out twice"),
@@ -47,13 +47,13 @@ fn transfer(work: &mut Work<'_>) -> Result<u64> {
     let (file, end) = (work.file()?, work.end()?);
     let discard = open("/dev/null", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
     let (first, second) = (pipe()?, pipe()?);
-    let chunk = size::fit(&first.1, work.chunk)? as u64;
-    size::fit(&second.1, work.chunk)?;
+    let chunk = pipe_size::fit(&first.1, work.chunk)?;
+    pipe_size::fit(&second.1, work.chunk)?;
     let none = SpliceFlags::empty();
     let all = |asked: usize, got: usize| if got == asked { Ok(()) } else { Err(Errno::PIPE) };
     let mut sent = 0;
     while sent < work.bytes {
-        let ask = usize::try_from(chunk.min(work.bytes - sent)).map_err(|_| Errno::INVAL)?;
+        let ask = work.next(work.bytes - sent).min(chunk);
         match splice(file, None, &first.1, None, ask, none)? {
             0 => return Err(Errno::NODATA),
             piped => all(ask, piped)?,

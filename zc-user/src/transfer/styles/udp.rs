@@ -61,8 +61,8 @@ fn receive_cost(plan: Plan) -> Cost {
 }
 
 /// Bytes of the next datagram, of `left`.
-fn next(work: &Work<'_>, left: u64) -> Result<usize> {
-    usize::try_from(datagram(work.chunk as u64).min(left)).map_err(|_| Errno::FBIG)
+fn next(work: &Work<'_>, left: u64) -> usize {
+    work.next(datagram(left))
 }
 
 fn transfer(work: &mut Work<'_>) -> Result<u64> {
@@ -71,7 +71,7 @@ fn transfer(work: &mut Work<'_>) -> Result<u64> {
     let ahead = window(size) * size;
     let mut sent = 0;
     while sent < work.bytes {
-        let ask = next(work, work.bytes - sent)?;
+        let ask = next(work, work.bytes - sent);
         let got = read(file, &mut work.buffer[..ask])?;
         if got < ask {
             return Err(Errno::NODATA);
@@ -89,7 +89,7 @@ fn receive(work: &mut Work<'_>) -> Result<u64> {
     let socket = work.end()?;
     let mut received = 0;
     while received < work.bytes {
-        let ask = next(work, work.bytes - received)?;
+        let ask = next(work, work.bytes - received);
         let got = recv(socket, &mut work.buffer[..ask], RecvFlags::empty())?.1;
         work.hasher.update(&work.buffer[..got]);
         work.moved.into += got as u64;

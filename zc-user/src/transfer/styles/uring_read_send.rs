@@ -7,7 +7,6 @@ use crate::{
     expect::{Cost, term},
     transfer::{
         Part, Plan, Source, Style,
-        lend::usize,
         link::Link,
         receive,
         uring::{Read, Ring, round},
@@ -56,9 +55,9 @@ pub(super) fn pass_all(work: &mut Work<'_>, mut ring: Ring, read: Read) -> Resul
     while sent < work.bytes {
         // So that the socket has room for all of it, and the request is done at once.
         work.pace.until_taken(sent)?;
-        let ask = round(work.next(work.bytes - sent) as u64);
-        ring.pass(read, (file, sent), &mut work.buffer[..usize(ask)?], socket)?;
-        sent += ask;
+        let ask = work.next(round(work.bytes - sent));
+        ring.pass(read, (file, sent), &mut work.buffer[..ask], socket)?;
+        sent += ask as u64;
     }
     // Each byte by two requests, each with one end in the kernel.
     work.completed += 2 * sent;

@@ -8,8 +8,7 @@ use super::TO_TCP;
 use crate::{
     expect::{Cost, term},
     transfer::{
-        Part, Plan, Source, Style, lend::usize, link::Link, pipe as size, receive, uring::Ring,
-        work::Work,
+        Part, Plan, Source, Style, link::Link, pipe_size, receive, uring::Ring, work::Work,
     },
 };
 
@@ -25,7 +24,7 @@ pub(super) const STYLE: Style = Style {
 };
 
 fn cost(plan: Plan) -> Cost {
-    let rounds = plan.bytes.div_ceil(size::round(plan.chunk));
+    let rounds = plan.bytes.div_ceil(pipe_size::round(plan.chunk));
     Cost {
         kernel_to_kernel: plan.sent(),
         syscalls: term(rounds, "⌈N/min(c, pipe)⌉: io_uring_enter"),
@@ -37,12 +36,12 @@ fn transfer(work: &mut Work<'_>) -> Result<u64> {
     let (file, socket) = (work.file()?, work.end()?);
     let mut ring = Ring::new(work)?;
     let (out, into) = pipe()?;
-    let chunk = size::fit(&into, work.chunk)? as u64;
+    let chunk = pipe_size::fit(&into, work.chunk)?;
     let mut sent = 0;
     while sent < work.bytes {
-        let ask = chunk.min(work.bytes - sent);
-        ring.splice((file, sent), [out.as_fd(), into.as_fd()], socket, usize(ask)?)?;
-        sent += ask;
+        let ask = work.next(work.bytes - sent).min(chunk);
+        ring.splice((file, sent), [out.as_fd(), into.as_fd()], socket, ask)?;
+        sent += ask as u64;
     }
     // By two requests, each with the pipe at one end.
     work.completed += 2 * sent;

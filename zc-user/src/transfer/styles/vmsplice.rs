@@ -8,7 +8,11 @@ use rustix::{
 use super::{BETWEEN_PROCESSES, pipe};
 use crate::{
     expect::Cost,
-    transfer::{Part, Plan, Source, Style, link::Link, work::Work},
+    transfer::{
+        Part, Plan, Source, Style,
+        link::Link,
+        work::{Work, usize},
+    },
 };
 
 pub(in crate::transfer) const STYLE: Style = Style {
@@ -46,8 +50,8 @@ fn transfer(work: &mut Work<'_>, flags: SpliceFlags) -> Result<u64> {
     let end = work.end()?;
     let mut sent = 0;
     while sent < work.bytes {
-        let ask = pipe::next(work, work.bytes - sent)?;
-        let start = usize::try_from(sent).map_err(|_| Errno::FBIG)?;
+        let ask = pipe::next(work, work.bytes - sent);
+        let start = usize(sent)?;
         let part = &work.memory[start..start + ask];
         // It takes what finds room and does not wait for more: so the pipe has to be empty.
         work.pace.until_taken(sent)?;

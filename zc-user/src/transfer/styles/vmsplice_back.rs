@@ -8,7 +8,11 @@ use rustix::{
 use super::{BETWEEN_PROCESSES, pipe};
 use crate::{
     expect::{Cost, term},
-    transfer::{Part, Plan, Source, Style, link::Link, work::Work},
+    transfer::{
+        Part, Plan, Source, Style,
+        link::Link,
+        work::{Work, usize},
+    },
 };
 
 pub(super) const STYLE: Style = Style {
@@ -42,8 +46,8 @@ fn send(work: &mut Work<'_>) -> Result<u64> {
     let end = work.end()?;
     let mut sent = 0;
     while sent < work.bytes {
-        let ask = pipe::next(work, work.bytes - sent)?;
-        let start = usize::try_from(sent).map_err(|_| Errno::FBIG)?;
+        let ask = pipe::next(work, work.bytes - sent);
+        let start = usize(sent)?;
         if write(end, &work.memory[start..start + ask])? < ask {
             return Err(Errno::PIPE);
         }
@@ -58,7 +62,7 @@ fn receive(work: &mut Work<'_>) -> Result<u64> {
     let end = work.end()?;
     let mut received = 0;
     while received < work.bytes {
-        let ask = pipe::next(work, work.bytes - received)?;
+        let ask = pipe::next(work, work.bytes - received);
         work.pace.until_put(received + ask as u64)?;
         let parts = [IoSliceRaw::from_slice_mut(&mut work.buffer[..ask])];
         // SAFETY: the kernel writes to the buffer, which is borrowed for that, during the call.

@@ -16,11 +16,11 @@ use crate::{
     probes::catalogue::Job,
     transfer::{
         Part, Plan, Source, Style,
-        lend::{lend, usize},
+        lend::lend,
         link::Link,
         mapped::SocketView,
         memory::PAGE,
-        work::Work,
+        work::{Work, usize},
     },
 };
 

@@ -1,6 +1,9 @@
 //! Numbers that are exact as long as they are whole.
 
-use std::cmp::Ordering;
+use std::{
+    cmp::Ordering,
+    fmt::{self, Display, Formatter},
+};
 
 use serde::{Serialize, Serializer};
 
@@ -23,6 +26,15 @@ impl From<u64> for Number {
 impl From<f64> for Number {
     fn from(value: f64) -> Self {
         Self::Real(value)
+    }
+}
+
+impl Display for Number {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(value) => value.fmt(f),
+            Self::Real(value) => value.fmt(f),
+        }
     }
 }
 

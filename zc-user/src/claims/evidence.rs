@@ -29,6 +29,10 @@ pub enum Circumstances {
     Nic,
     /// The same, but it does not gather.
     NicWithoutGather,
+    /// From the disk over a veth pair.
+    ColdVeth,
+    /// From the disk over a veth pair of which the sender's end does not gather.
+    ColdVethWithoutGather,
 }
 
 impl Circumstances {
@@ -41,18 +45,21 @@ impl Circumstances {
             Self::Veth => " (veth)",
             Self::Nic => " (card)",
             Self::NicWithoutGather => " (card without gather)",
+            Self::ColdVeth => " (veth, cold)",
+            Self::ColdVethWithoutGather => " (veth without gather, cold)",
         }
     }
 
     /// What the lab is to be asked for.
-    pub(super) fn options(self, options: &lab::Options) -> lab::Options {
+    pub(crate) fn options(self, options: &lab::Options) -> lab::Options {
         let (path, gather) = match self {
             Self::Warm | Self::Cold | Self::Sharing => (Path::Loopback, None),
-            Self::Veth => (Path::Veth, Some(true)),
+            Self::Veth | Self::ColdVeth => (Path::Veth, Some(true)),
+            Self::ColdVethWithoutGather => (Path::Veth, Some(false)),
             Self::Nic => (Path::Nic, Some(true)),
             Self::NicWithoutGather => (Path::Nic, Some(false)),
         };
-        let cold = matches!(self, Self::Cold | Self::Nic | Self::NicWithoutGather);
+        let cold = !matches!(self, Self::Warm | Self::Sharing | Self::Veth);
         lab::Options { path, gather, cold, ..options.clone() }
     }
 }
@@ -67,33 +74,43 @@ pub struct Need {
 }
 
 /// A style over loopback from a warm cache.
-pub(super) const fn warm(style: &'static str) -> Need {
+pub(crate) const fn warm(style: &'static str) -> Need {
     Need { style, how: Circumstances::Warm }
 }
 
 /// A style over loopback from the disk.
-pub(super) const fn cold(style: &'static str) -> Need {
+pub(crate) const fn cold(style: &'static str) -> Need {
     Need { style, how: Circumstances::Cold }
 }
 
 /// A style on a file system that shares blocks.
-pub(super) const fn sharing(style: &'static str) -> Need {
+pub(crate) const fn sharing(style: &'static str) -> Need {
     Need { style, how: Circumstances::Sharing }
 }
 
 /// A style over a veth pair.
-pub(super) const fn over_veth(style: &'static str) -> Need {
+pub(crate) const fn over_veth(style: &'static str) -> Need {
     Need { style, how: Circumstances::Veth }
 }
 
 /// A style from the disk over network cards.
-pub(super) const fn card(style: &'static str) -> Need {
+pub(crate) const fn card(style: &'static str) -> Need {
     Need { style, how: Circumstances::Nic }
 }
 
 /// The same, where the sender's card does not gather.
-pub(super) const fn card_without_gather(style: &'static str) -> Need {
+pub(crate) const fn card_without_gather(style: &'static str) -> Need {
     Need { style, how: Circumstances::NicWithoutGather }
+}
+
+/// The same over a veth pair, which every machine can have: nothing moves by the card's DMA there.
+pub(crate) const fn cold_veth(style: &'static str) -> Need {
+    Need { style, how: Circumstances::ColdVeth }
+}
+
+/// The same, where the sender's end does not gather.
+pub(crate) const fn cold_veth_without_gather(style: &'static str) -> Need {
+    Need { style, how: Circumstances::ColdVethWithoutGather }
 }
 
 /// What was measured.
@@ -102,19 +119,21 @@ pub struct Evidence {
     /// Sites that this kernel has and that were not watched.
     unwatched: BTreeMap<Circumstances, BTreeSet<&'static str>>,
     /// Measured when a claim asks for them.
-    pub(super) programs: Programs,
+    pub(crate) programs: Programs,
 }
 
 impl Evidence {
     /// No run yet; and `programs` to be asked.
-    pub(super) fn new(programs: Programs) -> Self {
+    pub(crate) fn new(programs: Programs) -> Self {
         Self { runs: BTreeMap::new(), unwatched: BTreeMap::new(), programs }
     }
 
     /// Adds what the lab found in circumstances `how`. Of a report that lost counts nothing is believed.
-    pub(super) fn add(&mut self, how: Circumstances, report: LabReport) {
+    pub(crate) fn add(&mut self, how: Circumstances, report: LabReport) {
         let incomplete = (!report.complete).then(|| {
-            Unobservable(format!("incomplete: {}", report.completeness.problems.join("; ")))
+            let why = format!("incomplete: {}", report.completeness.problems.join("; "));
+            let lost = !report.completeness.lost.is_none();
+            if lost { Unobservable::Lost(why) } else { Unobservable::Lacking(why) }
         });
         let sites = report.completeness.sites.iter();
         let watched = |status: &Status| matches!(status, Status::Attached { .. } | Status::Absent);
@@ -123,7 +142,7 @@ impl Evidence {
         for style in report.styles {
             let run = match (&incomplete, style.outcome) {
                 (_, Outcome::NotSupported { not_supported: lacking }) => {
-                    Err(Unobservable(format!(
+                    Err(Unobservable::Lacking(format!(
                         "{} is not supported here: {} in the {}",
                         style.style,
                         lacking.errno,
@@ -137,40 +156,52 @@ impl Evidence {
         }
     }
 
-    /// Says why nothing was measured for `need`.
-    pub(super) fn lacks(&mut self, need: Need, why: &str) {
-        self.runs.insert(need, Err(Unobservable(why.to_owned())));
+    /// Says why nothing was measured for `need`, unless something was.
+    pub(crate) fn lacks(&mut self, need: Need, why: &str) {
+        let lacking = || Err(Unobservable::Lacking(why.to_owned()));
+        self.runs.entry(need).or_insert_with(lacking);
+    }
+
+    /// The first of `needs` that this machine does not lack.
+    ///
+    /// # Errors
+    /// What it lacks for the last one, or that counts were lost.
+    pub(crate) fn first(&self, needs: &[Need]) -> Result<Measured<'_>, Unobservable> {
+        let runs = || needs.iter().map(|need| self.run(*need));
+        let lacking = |run: &Result<_, _>| matches!(run, Err(Unobservable::Lacking(_)));
+        let found = runs().find(|run| !lacking(run)).or_else(|| runs().last());
+        found.unwrap_or_else(|| Err(Unobservable::Lacking("nothing was run".into())))
     }
 
     /// The run of `need`.
     ///
     /// # Errors
     /// Why there is none.
-    pub(super) fn run(&self, need: Need) -> Result<Measured<'_>, Unobservable> {
+    pub(crate) fn run(&self, need: Need) -> Result<Measured<'_>, Unobservable> {
         match self.runs.get(&need) {
             Some(Ok(run)) => {
                 let unwatched = self.unwatched.get(&need.how);
                 let unwatched =
-                    unwatched.ok_or_else(|| Unobservable("nothing was watched".into()))?;
+                    unwatched.ok_or_else(|| Unobservable::Lacking("nothing was watched".into()))?;
                 Ok(Measured { need, run, unwatched })
             }
             Some(Err(why)) => Err(why.clone()),
-            None => Err(Unobservable(format!("{} was not run", need.style))),
+            None => Err(Unobservable::Lacking(format!("{} was not run", need.style))),
         }
     }
 }
 
 /// A run, and what it can be asked.
 #[derive(Clone, Copy)]
-pub(super) struct Measured<'a> {
+pub(crate) struct Measured<'a> {
     need: Need,
     unwatched: &'a BTreeSet<&'static str>,
-    pub(super) run: &'a RunReport,
+    pub(crate) run: &'a RunReport,
 }
 
 impl<'a> Measured<'a> {
     /// Payload bytes that arrived, all of them the right ones.
-    pub(super) fn bytes(self) -> Result<u64, Unobservable> {
+    pub(crate) fn bytes(self) -> Result<u64, Unobservable> {
         match self.run.hash_ok {
             Some(false) => Err(self.unobservable("what arrived is not what was sent")),
             _ => Ok(self.run.moved_bytes),
@@ -178,7 +209,7 @@ impl<'a> Measured<'a> {
     }
 
     /// The same as a fact.
-    pub(super) fn payload(self) -> Result<Fact, Unobservable> {
+    pub(crate) fn payload(self) -> Result<Fact, Unobservable> {
         Ok(Fact { what: PAYLOAD.into(), measured: self.bytes()? })
     }
 
@@ -187,12 +218,12 @@ impl<'a> Measured<'a> {
         found.map(|(_, report)| report).ok_or_else(|| self.unobservable("it has no receiver"))
     }
 
-    pub(super) fn unobservable(self, why: &str) -> Unobservable {
-        Unobservable(format!("{}{}: {why}", self.need.style, self.need.how.name()))
+    pub(crate) fn unobservable(self, why: &str) -> Unobservable {
+        Unobservable::Lacking(format!("{}{}: {why}", self.need.style, self.need.how.name()))
     }
 
     /// What was measured of `quantity` on `side`.
-    pub(super) fn fact(self, side: Side, quantity: Quantity) -> Result<Fact, Unobservable> {
+    pub(crate) fn fact(self, side: Side, quantity: Quantity) -> Result<Fact, Unobservable> {
         let report = self.side(side)?;
         let line = report.lines.iter().find(|line| line.quantity == quantity);
         let measured = line.and_then(|line| line.measured).ok_or_else(|| {
@@ -203,13 +234,13 @@ impl<'a> Measured<'a> {
     }
 
     /// A number that was measured on `side`.
-    pub(super) fn of(self, side: Side, what: &str, measured: u64) -> Fact {
+    pub(crate) fn of(self, side: Side, what: &str, measured: u64) -> Fact {
         let Need { style, how } = self.need;
         Fact { what: format!("{style}{}, {}: {what}", how.name(), side.name()), measured }
     }
 
     /// A number of the sender's way through its machine.
-    pub(super) fn sent(
+    pub(crate) fn sent(
         self,
         what: &str,
         number: impl Fn(&Way) -> Option<u64>,
@@ -221,7 +252,7 @@ impl<'a> Measured<'a> {
     }
 
     /// Bytes that passed the site called `site` on `side`, through `iterator` or any.
-    pub(super) fn at_site(
+    pub(crate) fn at_site(
         self,
         side: Side,
         site: &str,
@@ -239,7 +270,7 @@ impl<'a> Measured<'a> {
     }
 
     /// Bytes that the CPU copied on `side`: user to kernel, kernel to user, inside the kernel.
-    pub(super) fn copied(self, side: Side) -> Result<[Fact; 3], Unobservable> {
+    pub(crate) fn copied(self, side: Side) -> Result<[Fact; 3], Unobservable> {
         let [into, out, inside] = Direction::ALL.map(|direction| {
             let quantity = Quantity::ALL.into_iter().find(|q| q.direction() == Some(direction));
             self.fact(side, quantity.unwrap_or(Quantity::UserToKernel))
@@ -249,7 +280,7 @@ impl<'a> Measured<'a> {
 }
 
 /// What [`Quantity::UserToKernel`] is called.
-pub(super) const INTO_KERNEL: &str = "bytes copied from user to kernel";
+pub(crate) const INTO_KERNEL: &str = "bytes copied from user to kernel";
 
 fn quantity_name(quantity: Quantity) -> &'static str {
     match quantity {
@@ -263,12 +294,12 @@ fn quantity_name(quantity: Quantity) -> &'static str {
 }
 
 /// What facts are compared with.
-pub(super) const PAYLOAD: &str = "payload bytes";
+pub(crate) const PAYLOAD: &str = "payload bytes";
 
 impl Decided {
     /// Whether the copies on one side are so many times the payload: user to kernel, kernel to user,
     /// inside the kernel.
-    pub(super) fn copies(
+    pub(crate) fn copies(
         measured: Measured<'_>,
         side: Side,
         times: [u64; 3],
@@ -279,7 +310,7 @@ impl Decided {
     }
 
     /// Whether so many times the payload was copied in the one direction that `quantity` is of.
-    pub(super) fn times(
+    pub(crate) fn times(
         measured: Measured<'_>,
         side: Side,
         quantity: Quantity,
@@ -291,7 +322,7 @@ impl Decided {
     }
 
     /// Whether both hold, with the facts of both.
-    pub(super) fn and(self, other: Self) -> Self {
+    pub(crate) fn and(self, other: Self) -> Self {
         let mut facts = self.facts;
         facts.extend(other.facts.into_iter().filter(|fact| fact.what != PAYLOAD));
         Self { holds: self.holds && other.holds, facts }

@@ -66,7 +66,7 @@ pub(super) const T5: Claim = Claim {
 };
 
 /// Bytes that a run read from the disk, and how often it waited.
-fn disk_and_waits(
+pub(crate) fn disk_and_waits(
     evidence: &Evidence,
     need: Need,
 ) -> Result<(super::Fact, super::Fact), Unobservable> {

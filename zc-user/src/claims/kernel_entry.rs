@@ -35,7 +35,7 @@ pub(super) const T1: Claim = Claim {
 };
 
 /// How many system calls and first touches were made, and what was counted of each.
-fn entries(evidence: &Evidence) -> Result<(Fact, [Fact; 2]), Unobservable> {
+pub(crate) fn entries(evidence: &Evidence) -> Result<(Fact, [Fact; 2]), Unobservable> {
     let run = evidence.run(warm("three-ways"))?;
     let measured = run.bytes()?.div_ceil(super::CHUNK);
     let made =
@@ -44,7 +44,7 @@ fn entries(evidence: &Evidence) -> Result<(Fact, [Fact; 2]), Unobservable> {
 }
 
 /// Interrupts that hit the process in user mode: of all kinds, or of those that can be told here.
-fn interrupts(evidence: &Evidence) -> Result<Fact, Unobservable> {
+pub(crate) fn interrupts(evidence: &Evidence) -> Result<Fact, Unobservable> {
     let run = evidence.run(warm("three-ways"))?;
     let interrupts = &run.run.sender.switches.interrupts;
     let known =

@@ -6,17 +6,18 @@
 use anyhow::Result;
 use serde::Serialize;
 
-mod evidence;
-mod files;
-mod kernel_entry;
+pub(crate) mod evidence;
+pub(crate) mod files;
+pub(crate) mod gather;
+pub(crate) mod kernel_entry;
 mod lending;
 mod pipes;
-mod programs;
+pub(crate) mod programs;
 mod run;
 mod sending;
-mod sockets;
+pub(crate) mod sockets;
 mod table;
-mod textbook;
+pub(crate) mod textbook;
 
 pub use evidence::{Circumstances, Evidence, Need};
 pub use programs::copy_file;
@@ -75,10 +76,16 @@ pub struct Fact {
     pub measured: u64,
 }
 
-/// Why an assertion cannot be decided here.
+/// Why a number is not known, so that what it would decide stays open.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Unobservable(pub String);
+pub enum Unobservable {
+    /// This machine lacks what it takes, or does not let it be seen.
+    #[error("{0}")]
+    Lacking(String),
+    /// It was watched, and counts were lost: another try may succeed.
+    #[error("{0}")]
+    Lost(String),
+}
 
 /// What became of a claim, or of one thing that it asserts. In order of weight: of several the last one
 /// decides.

@@ -69,7 +69,7 @@ pub(super) const T10: Claim = Claim {
 };
 
 /// Copied by the CPU, in all directions.
-fn copied(way: &Way) -> Option<u64> {
+pub(crate) fn copied(way: &Way) -> Option<u64> {
     let copied = way.cpu_copied_bytes;
     [copied.user_to_kernel, copied.kernel_to_user, copied.kernel_to_kernel].into_iter().sum()
 }

@@ -33,7 +33,7 @@ pub(super) const CAT: Program = Program {
 
 fn copy(stage: &Stage<'_>, program: &str, argv: &[&str]) -> Result<Seen, Unobservable> {
     if !stage.run(&[program, "--version"])?.contains("GNU coreutils") {
-        return Err(Unobservable(format!("the {program} that is installed is not GNU's")));
+        return Err(Unobservable::Lacking(format!("the {program} that is installed is not GNU's")));
     }
     stage.copy(stage.version(program, "--version")?, argv)
 }

@@ -22,6 +22,6 @@ const BROKER: Program = Program {
     name: "kafka",
     observe: |stage: &Stage<'_>| {
         let version = stage.version("kafka-topics.sh", "--version")?;
-        Err(Unobservable(format!("{version}: zc cannot drive a broker yet")))
+        Err(Unobservable::Lacking(format!("{version}: zc cannot drive a broker yet")))
     },
 };

@@ -33,6 +33,7 @@ pub(super) use python::PYTHON;
 pub(super) use rust::RUST;
 pub use rust::copy_file;
 pub(super) use shell::T3;
+pub(crate) use shell::counted as pipeline;
 pub(super) use uploads::UPLOADS;
 
 use stage::Stage;
@@ -60,7 +61,7 @@ struct Seen {
 }
 
 /// Runs programs, each once.
-pub(super) struct Programs {
+pub(crate) struct Programs {
     folder: PathBuf,
     running: Running,
     seen: RefCell<BTreeMap<&'static str, Result<Rc<Seen>, Unobservable>>>,
@@ -69,12 +70,12 @@ pub(super) struct Programs {
 
 impl Programs {
     /// In new folders below `folder`, until `running` is stopped.
-    pub(super) fn new(folder: PathBuf, running: Running) -> Self {
+    pub(crate) fn new(folder: PathBuf, running: Running) -> Self {
         Self { folder, running, seen: RefCell::default(), problems: RefCell::default() }
     }
 
     /// Counts that were lost, a line each.
-    pub(super) fn problems(self) -> Vec<String> {
+    pub(crate) fn problems(self) -> Vec<String> {
         self.problems.into_inner()
     }
 
@@ -99,7 +100,7 @@ impl Programs {
             }
         }
         self.problems.borrow_mut().push(problem.clone());
-        Err(Unobservable(problem))
+        Err(Unobservable::Lost(problem))
     }
 }
 
@@ -170,7 +171,7 @@ impl Seen {
     fn all_seen(&self, sink: &str, bytes: u64) -> Result<(), Unobservable> {
         let Self { who, payload, .. } = self;
         if bytes < *payload || (sink == FILE && bytes > *payload) {
-            return Err(Unobservable(format!(
+            return Err(Unobservable::Lacking(format!(
                 "{who}: {bytes} bytes were seen to go to a {sink}, where the payload is {payload}",
             )));
         }
@@ -179,7 +180,7 @@ impl Seen {
 
     fn went_to(&self, sink: &str) -> Result<Arrived, Unobservable> {
         let arrived = self.trace.went_to(sink);
-        arrived.map_err(|Unobservable(why)| Unobservable(format!("{}: {why}", self.who)))
+        arrived.map_err(|why| Unobservable::Lacking(format!("{}: {why}", self.who)))
     }
 
     /// `and` is what decided, beside how much arrived and was copied.

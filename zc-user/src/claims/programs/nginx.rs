@@ -39,7 +39,7 @@ pub(super) const GZIP: Program = Program {
     observe: |stage: &Stage<'_>| {
         let (head, _, seen) = serve(stage, "gzip on; gzip_comp_level 1; gzip_http_version 1.0;")?;
         if !head.contains("Content-Encoding: gzip") {
-            return Err(Unobservable(format!("{} did not compress the file", seen.who)));
+            return Err(Unobservable::Lacking(format!("{} did not compress the file", seen.who)));
         }
         Ok(seen)
     },
@@ -51,12 +51,13 @@ fn serve(stage: &Stage<'_>, settings: &str) -> Result<(String, Vec<u8>, Seen), U
     let port = free_port()?;
     stage.write("nginx.conf", &configuration(port, settings))?;
     let folder = stage.path("");
-    let folder = folder.to_str().ok_or_else(|| Unobservable("the path is not UTF-8".into()))?;
+    let folder =
+        folder.to_str().ok_or_else(|| Unobservable::Lacking("the path is not UTF-8".into()))?;
     let nginx = ["nginx", "-p", folder, "-c", "nginx.conf", "-e", "error.log"];
     let (trace, (head, body)) = stage.serve(&nginx, port, || get(port, "/f"))?;
     if !head.starts_with("HTTP/1.1 200 ") {
         let status = head.lines().next().unwrap_or_default();
-        return Err(Unobservable(format!("{who} answers {status}")));
+        return Err(Unobservable::Lacking(format!("{who} answers {status}")));
     }
     let payload = body.len() as u64;
     Ok((head, body, Seen { who, payload, trace }))

@@ -21,7 +21,7 @@ pub(super) struct Peer<T> {
 
 /// What peers meet where there is no loopback, or who should come does not.
 fn failed(error: impl Into<io::Error>) -> Unobservable {
-    Unobservable(format!("over loopback: {}", error.into()))
+    Unobservable::Lacking(format!("over loopback: {}", error.into()))
 }
 
 impl<T: Send + 'static> Peer<T> {

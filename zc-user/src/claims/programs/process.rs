@@ -46,7 +46,7 @@ impl<'a> Process<'a> {
         // SAFETY: one system call between fork and exec; nothing is allocated.
         unsafe { command.pre_exec(die_with_zc) };
         let child = command.spawn().map_err(|error| {
-            Unobservable(match error.kind() {
+            Unobservable::Lacking(match error.kind() {
                 io::ErrorKind::NotFound => format!("{name} is not installed"),
                 _ => format!("cannot run {name}: {error}"),
             })
@@ -61,7 +61,7 @@ impl<'a> Process<'a> {
     /// That it takes too long, or that zc is to end.
     pub(super) fn end(mut self) -> Result<ExitStatus, Unobservable> {
         self.until(Self::has_ended)?;
-        self.reap().map_err(|error| Unobservable(format!("{}: {error}", self.name)))
+        self.reap().map_err(|error| Unobservable::Lacking(format!("{}: {error}", self.name)))
     }
 
     /// Waits until it is `ready`, or has ended before.
@@ -71,11 +71,14 @@ impl<'a> Process<'a> {
     pub(super) fn until(&self, ready: impl Fn(&Self) -> bool) -> Result<(), Unobservable> {
         while !ready(self) && !self.has_ended() {
             if let Some(why) = self.running.stopped() {
-                return Err(Unobservable(why));
+                return Err(Unobservable::Lacking(why));
             }
             if Instant::now() > self.deadline {
                 let limit = LIMIT.as_secs();
-                return Err(Unobservable(format!("{} was not done after {limit} s", self.name)));
+                return Err(Unobservable::Lacking(format!(
+                    "{} was not done after {limit} s",
+                    self.name
+                )));
             }
             sleep(PAUSE);
         }
@@ -130,7 +133,7 @@ mod tests {
         assert_eq!(process.end().unwrap().code(), Some(3));
         let mut command = Command::new("/no such program");
         let why = Process::start("nginx", &mut command, &running).err().unwrap();
-        assert_eq!(why.0, "nginx is not installed");
+        assert_eq!(why.to_string(), "nginx is not installed");
     }
 
     #[test]
@@ -142,7 +145,7 @@ mod tests {
         let process = Process::start("sh", &mut command, &running).unwrap();
         drop(command);
         running.stop("interrupted".into());
-        assert_eq!(process.end().unwrap_err().0, "interrupted");
+        assert_eq!(process.end().unwrap_err().to_string(), "interrupted");
         // Whoever is left would keep the pipe open.
         io::copy(&mut left, &mut io::sink()).unwrap();
     }

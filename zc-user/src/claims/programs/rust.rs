@@ -39,8 +39,9 @@ pub(super) const BUFFERED: Program = Program {
 };
 
 fn copy(stage: &Stage<'_>, who: &str, arguments: &[&str]) -> Result<Seen, Unobservable> {
-    let zc = std::env::current_exe().map_err(|error| Unobservable(format!("zc: {error}")))?;
-    let zc = zc.to_str().ok_or_else(|| Unobservable("zc's path is not UTF-8".into()))?;
+    let zc =
+        std::env::current_exe().map_err(|error| Unobservable::Lacking(format!("zc: {error}")))?;
+    let zc = zc.to_str().ok_or_else(|| Unobservable::Lacking("zc's path is not UTF-8".into()))?;
     stage.copy(who.to_owned(), &[&[zc, "worker", "copy"], arguments].concat())
 }
 

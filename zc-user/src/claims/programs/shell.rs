@@ -1,10 +1,12 @@
 //! What the textbook says of the shell: a pipeline, traced over fork and exec.
 
+use std::rc::Rc;
+
 use super::{
     super::{Assertion, Claim, Decided, Evidence, Unobservable, textbook::TEXTBOOK},
     Program, Seen,
     stage::Stage,
-    trace::PIPE,
+    trace::{PIPE, Process},
 };
 
 pub(in crate::claims) const T3: Claim = Claim {
@@ -16,30 +18,23 @@ pub(in crate::claims) const T3: Claim = Claim {
         Assertion {
             says: "it starts both programs of a pipeline as processes, and each runs its program by a call",
             decide: |evidence| {
-                let seen = evidence.program(&PIPELINE)?;
-                let of = |name: &str| seen.trace.process(name).map(|process| &process.total.tasks);
-                let (shell, cat, count) = (of("sh")?, of("cat")?, of("wc")?);
+                let (seen, pipeline) = pipeline(evidence)?;
                 let facts = vec![
-                    seen.fact("processes that sh started", shell.forks),
-                    seen.fact("programs that cat's process ran", cat.execs),
-                    seen.fact("programs that wc's process ran", count.execs),
+                    seen.fact("processes that sh started", pipeline.started),
+                    seen.fact("programs that cat's process ran", pipeline.ran[0]),
+                    seen.fact("programs that wc's process ran", pipeline.ran[1]),
                 ];
-                let holds = [shell.forks, cat.execs, count.execs] == [2, 1, 1];
-                Ok(Decided { holds, facts })
+                Ok(Decided { holds: (pipeline.started, pipeline.ran) == (2, [1, 1]), facts })
             },
         },
         Assertion {
             says: "sh, cat and wc make system calls of their own",
             decide: |evidence| {
-                let seen = evidence.program(&PIPELINE)?;
-                let mut facts = Vec::new();
-                for name in ["sh", "cat", "wc"] {
-                    let calls = seen.trace.process(name)?.total.syscalls;
-                    let calls =
-                        calls.ok_or_else(|| Unobservable("calls are not counted".into()))?;
-                    facts.push(seen.fact(&format!("system calls of {name}"), calls));
-                }
-                Ok(Decided { holds: facts.iter().all(|fact| fact.measured > 0), facts })
+                let (seen, Pipeline { calls, .. }) = pipeline(evidence)?;
+                let names = ["sh", "cat", "wc"].into_iter().zip(calls);
+                let fact = |(name, calls)| seen.fact(&format!("system calls of {name}"), calls);
+                let facts = names.map(fact).collect();
+                Ok(Decided { holds: calls.iter().all(|calls| *calls > 0), facts })
             },
         },
         Assertion {
@@ -56,22 +51,68 @@ pub(super) const PIPELINE: Program = Program {
         let count = String::from_utf8_lossy(&stage.read("count")?).trim().to_owned();
         let payload = stage.payload()?.len() as u64;
         if count != payload.to_string() {
-            return Err(Unobservable(format!("wc counted {count} bytes of {payload}")));
+            return Err(Unobservable::Lacking(format!("wc counted {count} bytes of {payload}")));
         }
         Ok(Seen { who: "cat f | wc -c".into(), payload, trace })
     },
 };
 
-fn through_the_pipe(evidence: &Evidence) -> Result<Decided, Unobservable> {
+/// What was counted of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pipeline {
+    /// Processes that the shell started.
+    pub(crate) started: u64,
+    /// Programs that the processes of `cat` and `wc` ran.
+    pub(crate) ran: [u64; 2],
+    /// System calls of `sh`, `cat` and `wc`.
+    pub(crate) calls: [u64; 3],
+    /// Bytes of the file.
+    pub(crate) payload: u64,
+    /// Bytes that `cat` put into the pipe.
+    pub(crate) put: u64,
+    /// Bytes that `wc` took out of it.
+    pub(crate) taken: u64,
+    /// Bytes that `sh` put into it or took out.
+    pub(crate) through_shell: u64,
+}
+
+/// Runs the pipeline, unless it was, and tells what each process did.
+///
+/// # Errors
+/// Why that is not known.
+pub(crate) fn counted(evidence: &Evidence) -> Result<Pipeline, Unobservable> {
+    pipeline(evidence).map(|(_, pipeline)| pipeline)
+}
+
+fn pipeline(evidence: &Evidence) -> Result<(Rc<Seen>, Pipeline), Unobservable> {
     let seen = evidence.program(&PIPELINE)?;
-    let of = |name: &str| seen.trace.process(name).map(|process| process.moved(PIPE));
-    let ([shell_took, shell_gave], [_, cat_gave], [took, _]) = (of("sh")?, of("cat")?, of("wc")?);
+    let of = |name: &str| seen.trace.process(name);
+    let (sh, cat, wc) = (of("sh")?, of("cat")?, of("wc")?);
+    let calls = |process: &Process| {
+        let calls = process.total.syscalls;
+        calls.ok_or_else(|| Unobservable::Lacking("calls are not counted".into()))
+    };
+    let ([shell_took, shell_gave], [_, put], [taken, _]) =
+        (sh.moved(PIPE), cat.moved(PIPE), wc.moved(PIPE));
+    let pipeline = Pipeline {
+        started: sh.total.tasks.forks,
+        ran: [cat.total.tasks.execs, wc.total.tasks.execs],
+        calls: [calls(sh)?, calls(cat)?, calls(wc)?],
+        payload: seen.payload,
+        put,
+        taken,
+        through_shell: shell_took + shell_gave,
+    };
+    Ok((seen, pipeline))
+}
+
+fn through_the_pipe(evidence: &Evidence) -> Result<Decided, Unobservable> {
+    let (seen, Pipeline { payload, put, taken, through_shell, .. }) = pipeline(evidence)?;
     let facts = vec![
-        seen.fact("bytes of the file", seen.payload),
-        seen.fact("bytes that cat put into the pipe", cat_gave),
-        seen.fact("bytes that wc took out of it", took),
-        seen.fact("bytes that sh put into it or took out", shell_took + shell_gave),
+        seen.fact("bytes of the file", payload),
+        seen.fact("bytes that cat put into the pipe", put),
+        seen.fact("bytes that wc took out of it", taken),
+        seen.fact("bytes that sh put into it or took out", through_shell),
     ];
-    let holds = [cat_gave, took] == [seen.payload; 2] && shell_took + shell_gave == 0;
-    Ok(Decided { holds, facts })
+    Ok(Decided { holds: (put, taken, through_shell) == (payload, payload, 0), facts })
 }

@@ -44,7 +44,7 @@ impl<'a> Stage<'a> {
             Ok(Self { folder, running })
         };
         make().map_err(|error: io::Error| {
-            Unobservable(format!("cannot make a payload in {}: {error}", folder.display()))
+            Unobservable::Lacking(format!("cannot make a payload in {}: {error}", folder.display()))
         })
     }
 
@@ -58,7 +58,7 @@ impl<'a> Stage<'a> {
     /// # Errors
     /// That it is not there.
     pub(super) fn read(&self, name: &str) -> Result<Vec<u8>, Unobservable> {
-        fs::read(self.path(name)).map_err(|error| Unobservable(format!("{name}: {error}")))
+        fs::read(self.path(name)).map_err(|error| Unobservable::Lacking(format!("{name}: {error}")))
     }
 
     /// Writes a file in it.
@@ -67,7 +67,7 @@ impl<'a> Stage<'a> {
     /// As where the disk is full.
     pub(super) fn write(&self, name: &str, text: &str) -> Result<(), Unobservable> {
         let written = fs::write(self.path(name), text);
-        written.map_err(|error| Unobservable(format!("{name}: {error}")))
+        written.map_err(|error| Unobservable::Lacking(format!("{name}: {error}")))
     }
 
     /// The payload's bytes.
@@ -84,7 +84,7 @@ impl<'a> Stage<'a> {
     /// That it is not.
     pub(super) fn check(&self, arrived: &[u8]) -> Result<u64, Unobservable> {
         if arrived != self.payload()? {
-            return Err(Unobservable("what arrived is not what was sent".into()));
+            return Err(Unobservable::Lacking("what arrived is not what was sent".into()));
         }
         Ok(arrived.len() as u64)
     }
@@ -157,7 +157,8 @@ impl<'a> Stage<'a> {
     /// Starts a command under `zc trace`: a process of its own, which gives up for good what lets it trace.
     fn tracing(&self, argv: &[&str]) -> Result<Process<'a>, Unobservable> {
         let zc = env::current_exe();
-        let zc = zc.map_err(|error| Unobservable(format!("zc's program file: {error}")))?;
+        let zc =
+            zc.map_err(|error| Unobservable::Lacking(format!("zc's program file: {error}")))?;
         let before = [zc.as_os_str(), "trace".as_ref(), "--json".as_ref(), "--output".as_ref()];
         let words = before.into_iter().chain([REPORT.as_ref(), "--".as_ref()]);
         let words: Vec<_> = words.chain(argv.iter().map(OsStr::new)).collect();
@@ -168,7 +169,8 @@ impl<'a> Stage<'a> {
     fn command(&self, argv: &[impl AsRef<OsStr>]) -> Result<Command, Unobservable> {
         let said = File::create(self.path(SAID));
         let said = said.and_then(|said| Ok([said.try_clone()?, said]));
-        let [stdout, stderr] = said.map_err(|error| Unobservable(format!("{SAID}: {error}")))?;
+        let [stdout, stderr] =
+            said.map_err(|error| Unobservable::Lacking(format!("{SAID}: {error}")))?;
         let mut command = Command::new(&argv[0]);
         command.args(&argv[1..]).current_dir(self.folder.path());
         command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
@@ -181,8 +183,9 @@ impl<'a> Stage<'a> {
     /// What `zc trace` wrote about `program`.
     fn report(&self, program: &str) -> Result<Trace, Unobservable> {
         let report = fs::read(self.path(REPORT)).map_err(|_| self.failed(program, "no trace"))?;
-        serde_json::from_slice(&report)
-            .map_err(|error| Unobservable(format!("{program}: zc trace said no JSON: {error}")))
+        serde_json::from_slice(&report).map_err(|error| {
+            Unobservable::Lacking(format!("{program}: zc trace said no JSON: {error}"))
+        })
     }
 
     /// `why` a program gave nothing, with the last line of what was said.
@@ -190,7 +193,7 @@ impl<'a> Stage<'a> {
         let said = self.read(SAID).unwrap_or_default();
         let said = String::from_utf8_lossy(&said);
         let last = said.lines().rfind(|line| !line.trim().is_empty());
-        Unobservable(format!(
+        Unobservable::Lacking(format!(
             "{program}: {why}{}",
             last.map_or(String::new(), |line| format!(": {line}"))
         ))

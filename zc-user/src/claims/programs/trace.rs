@@ -106,7 +106,10 @@ impl Trace {
         let found: Vec<_> = self.processes.iter().filter(|process| process.name == name).collect();
         match found[..] {
             [process] => Ok(process),
-            _ => Err(Unobservable(format!("{} processes called {name} were seen", found.len()))),
+            _ => Err(Unobservable::Lacking(format!(
+                "{} processes called {name} were seen",
+                found.len()
+            ))),
         }
     }
 
@@ -136,7 +139,7 @@ impl Arrived {
     fn add(&mut self, flow: &Flow) -> Result<(), Unobservable> {
         let Some(copied) = flow.copied.all() else {
             let reason = flow.reason.as_deref().unwrap_or("its copies were not observed");
-            return Err(Unobservable(format!("{} to {}: {reason}", flow.call, flow.sink)));
+            return Err(Unobservable::Lacking(format!("{} to {}: {reason}", flow.call, flow.sink)));
         };
         let bytes = flow.bytes.unwrap_or(0);
         self.bytes += bytes;

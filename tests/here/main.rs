@@ -16,6 +16,7 @@ mod docs;
 mod held;
 mod kernels;
 mod killed;
+mod learn;
 mod privilege;
 mod running;
 #[path = "../guest/skip.rs"]

@@ -1,4 +1,4 @@
-//! `cargo xtask lab`: the lab, on this machine if its kernel allows, else in a guest.
+//! `cargo xtask lab`: a command of zc, on this machine if its kernel allows, else in a guest.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -26,21 +26,51 @@ use crate::vm::{self, GATHERING_CARDS, Guest, Run, Sinks, ZC_PATH, terminal};
 /// Large payloads take their time under emulation.
 const DEADLINE: Duration = Duration::from_secs(3600);
 
-/// What `cargo xtask lab` is asked for.
+/// Which command of zc.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Commanded {
+    /// `zc lab`.
+    Lab,
+    /// `zc learn`.
+    Learn,
+}
+
+impl Commanded {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Lab => "lab",
+            Self::Learn => "learn",
+        }
+    }
+}
+
+/// What `cargo xtask lab` is asked for, and `cargo xtask learn`.
 #[derive(Debug, Args)]
 pub(crate) struct LabArgs {
     /// Run in a guest with this kernel in any case: 5.10, 6.1, 6.12, 7.3, or the path of a vmlinuz
     #[arg(long, value_name = "VERSION|PATH", value_parser = KernelSpec::parser())]
     kernel: Option<KernelSpec>,
 
-    /// Options of `zc lab` itself, which `cargo xtask lab -- --help` lists; --kernel may also
-    /// stand among them
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "LAB OPTIONS")]
+    /// Options of zc's own command of that name, which `-- --help` lists; --kernel may also stand among
+    /// them
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS")]
     options: Vec<OsString>,
 }
 
-/// `cargo xtask lab`: the exit status of `zc lab`.
-pub(crate) fn command(args: LabArgs) -> Result<u8> {
+impl LabArgs {
+    /// The kernel that was asked for before zc's own options.
+    pub(crate) fn kernel(&self) -> Option<&KernelSpec> {
+        self.kernel.as_ref()
+    }
+
+    /// What is left to zc.
+    pub(crate) fn options(&self) -> &[OsString] {
+        &self.options
+    }
+}
+
+/// The exit status of zc's command.
+pub(crate) fn command(commanded: Commanded, args: LabArgs) -> Result<u8> {
     let options = match split(args.options) {
         Ok(options) => Options { kernel: options.kernel.or(args.kernel), ..options },
         Err(error) => {
@@ -52,11 +82,11 @@ pub(crate) fn command(args: LabArgs) -> Result<u8> {
     let zc = build::static_program("zc", "zc")?;
     if options.kernel.is_none() {
         match obstacle_here(&zc)? {
-            None => return run_here(&zc, &options.lab),
+            None => return run_here(&zc, commanded, &options.lab),
             Some(why) => progress::note(&format!("not on this machine: {why}")),
         }
     }
-    run_in_guest(zc, &options)
+    run_in_guest(zc, commanded, &options)
 }
 
 /// Why this machine's kernel does not allow the sites tier, in zc's own words.
@@ -69,10 +99,10 @@ fn obstacle_here(zc: &Path) -> Result<Option<String>> {
     Ok(Some(said.trim_start_matches("zc: ").to_owned()))
 }
 
-fn run_here(zc: &Path, options: &[OsString]) -> Result<u8> {
+fn run_here(zc: &Path, commanded: Commanded, options: &[OsString]) -> Result<u8> {
     let mut command = Command::new(zc);
     let mut child = command
-        .arg("lab")
+        .arg(commanded.name())
         .args(options)
         .spawn()
         .with_context(|| format!("cannot run {}", zc.display()))?;
@@ -81,7 +111,7 @@ fn run_here(zc: &Path, options: &[OsString]) -> Result<u8> {
     Ok(vm::exit_code(status.code().unwrap_or_else(signal)))
 }
 
-fn run_in_guest(zc: PathBuf, options: &Options) -> Result<u8> {
+fn run_in_guest(zc: PathBuf, commanded: Commanded, options: &Options) -> Result<u8> {
     setup::ensure(&[Part::Guests])?;
     let kernel = match &options.kernel {
         Some(kernel) => kernel,
@@ -94,7 +124,9 @@ fn run_in_guest(zc: PathBuf, options: &Options) -> Result<u8> {
         bail!("{unreadable}");
     }
     moved.add.push(Transfer { host: zc, guest: ZC_PATH.into() });
-    let argv = [OsString::from(ZC_PATH), "lab".into()].into_iter().chain(moved.options).collect();
+    let words = [ZC_PATH, commanded.name()].map(OsString::from);
+    let argv = words.into_iter().chain(moved.options).collect();
+    let cards = commanded == Commanded::Learn || goes_over_cards(&options.lab);
     let (streams, env) = if terminal::is_output() {
         let (rows, columns) = terminal::size();
         (Streams::Terminal(rows, columns), terminal::environment())
@@ -105,7 +137,7 @@ fn run_in_guest(zc: PathBuf, options: &Options) -> Result<u8> {
         spec: RunSpec { argv, env, streams, ..RunSpec::default() },
         add: moved.add,
         get: moved.get,
-        nics: goes_over_cards(&options.lab).then(|| GATHERING_CARDS.to_owned()),
+        nics: cards.then(|| GATHERING_CARDS.to_owned()),
         deadline: Some(DEADLINE),
         ..Run::default()
     };
@@ -180,12 +212,12 @@ struct Moved {
     unreadable: Option<String>,
 }
 
-/// `--file` names a file here that the guest reads, `--output` one that it writes.
+/// `--file` and `--answers` name a file here that the guest reads, `--output` one that it writes.
 fn move_files(options: &[OsString]) -> Moved {
     let mut moved = Moved::default();
     let mut words = options.iter();
     while let Some(word) = words.next() {
-        let found = ["--file", "--output"]
+        let found = ["--file", "--answers", "--output"]
             .into_iter()
             .find_map(|option| value_of(word, option).map(|value| (option, value)));
         let Some((option, value)) = found else {

@@ -6,6 +6,7 @@ mod cache;
 mod check;
 mod claims;
 mod lab;
+mod learn;
 mod libtest;
 mod process;
 mod progress;
@@ -47,6 +48,9 @@ enum Task {
     Bench(bench::BenchArgs),
     /// Decide public claims about copies on each kernel, and write docs/claims.md
     Claims(claims::ClaimsArgs),
+    /// Do one of the labs for learners, here or in a guest; with --all alone run each of them in a guest, in
+    /// both languages, with a wrong prediction and with the right one
+    Learn(lab::LabArgs),
     /// Run one command, or a shell, in a guest with a chosen kernel
     Vm(vm::args::VmArgs),
 }
@@ -62,11 +66,12 @@ fn main() -> ExitCode {
     };
     let outcome = signals::install().and_then(|()| match cli.command {
         Task::Setup => setup::command(),
-        Task::Lab(args) => lab::command(args),
+        Task::Lab(args) => lab::command(lab::Commanded::Lab, args),
         Task::Check => check::command(),
         Task::Test(args) => test::command(&args),
         Task::Bench(args) => bench::command(&args),
         Task::Claims(args) => claims::command(&args),
+        Task::Learn(args) => learn::command(args),
         Task::Vm(args) => vm::command(&args),
     });
     match outcome {

@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod expect;
 pub mod kernel;
 pub mod lab;
+pub mod learn;
 pub mod measure;
 mod nearest;
 pub mod network;

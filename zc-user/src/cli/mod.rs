@@ -12,6 +12,7 @@ mod doctor;
 mod hold;
 mod interruptible;
 mod lab;
+mod learn;
 mod output;
 mod progress;
 mod stacks;
@@ -99,6 +100,7 @@ enum Command {
     Trace(trace::Args),
     Check(check::Args),
     Claims(claims::Args),
+    Learn(learn::Args),
     Doctor(doctor::Args),
     /// One side of a transfer; `zc lab` starts it
     #[command(subcommand, hide = true)]
@@ -140,6 +142,7 @@ pub fn main() -> ExitCode {
         Command::Trace(args) => trace::main(&args),
         Command::Check(args) => check::main(&args),
         Command::Claims(args) => claims::main(&args),
+        Command::Learn(args) => learn::main(&args),
         Command::Doctor(args) => doctor::main(&args),
         // A worker's failure goes to its parent, which says it once.
         Command::Worker(role) => {
@@ -160,6 +163,7 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+    use crate::learn::{LABS, Lang};
 
     #[test]
     fn the_command_line_is_well_formed() {
@@ -171,10 +175,14 @@ mod tests {
     fn shown_commands_parse() {
         let mut shown = include_str!("../../../README.md").to_owned();
         shown.push_str(include_str!("../../../docs/check.md"));
-        for name in ["lab", "trace", "check", "claims", "doctor"] {
+        for name in ["lab", "trace", "check", "claims", "learn", "doctor"] {
             let mut command = Cli::command();
             let help = command.find_subcommand_mut(name).unwrap().render_long_help();
             shown.push_str(&help.to_string());
+        }
+        for lab in LABS {
+            shown.push_str(&lab.page(Lang::En).unwrap().attempt);
+            shown.push('\n');
         }
         let commands: Vec<_> = shown.lines().filter_map(command_in).collect();
         assert!(commands.len() >= 10, "{commands:?}");

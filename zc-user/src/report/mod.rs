@@ -7,6 +7,7 @@ pub mod claims;
 pub mod doctor;
 pub mod flamegraph;
 pub mod lab;
+pub mod learn;
 mod meters;
 pub mod output;
 pub mod stacks;

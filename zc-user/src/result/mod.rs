@@ -20,6 +20,7 @@ pub mod architectures;
 pub mod audit;
 pub mod claims;
 pub mod derive;
+pub mod learn;
 pub mod meters;
 pub mod stacks;
 pub mod trace;

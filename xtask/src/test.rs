@@ -1,6 +1,7 @@
 //! `cargo xtask test`: checks, unit tests, and the integration tests on this machine's kernel and in guests.
 
 mod boots;
+mod browser;
 mod guests;
 mod here;
 mod programs;
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
+use tempfile::TempDir;
 
 use self::boots::{ALL, Choice};
 use self::guests::Prepared;
@@ -42,7 +44,7 @@ pub(crate) struct TestArgs {
 pub(crate) fn command(args: &TestArgs) -> Result<u8> {
     let mut stages = Stages::default();
     stages.run("set-up", || {
-        let guests = if args.no_guest { &[][..] } else { &[Part::Guests] };
+        let guests = if args.no_guest { &[][..] } else { &[Part::Guests, Part::Browser] };
         setup::ensure(&[&[Part::Linking, Part::Bpf, Part::Lints], guests].concat())
     })?;
     stages.run("format and lints", check::command)?;
@@ -58,6 +60,9 @@ pub(crate) fn command(args: &TestArgs) -> Result<u8> {
         runs.extend(stages.run("integration tests in guests", || {
             guests::run_all(&guests, &programs, &args.runner)
         })?);
+        let pages: Vec<TempDir> = runs.iter_mut().filter_map(|run| run.pages.take()).collect();
+        let look = || pages.iter().map(|pages| browser::run(&programs, pages.path()));
+        runs.extend(stages.run("reports in a browser", || look().collect::<Result<Vec<_>>>())?);
     }
     stages.print();
     close(&runs, args.runner.is_empty())
@@ -71,6 +76,8 @@ struct TestRun {
     reports: Vec<Report>,
     skips: Vec<Skip>,
     failure: Option<String>,
+    /// Reports that its tests left for a browser.
+    pages: Option<TempDir>,
     /// Whether each of its tests may skip itself, as where the machine's owner does not let it trace.
     may_skip_all: bool,
 }

@@ -30,6 +30,9 @@ pub const OUTPUT_SERIAL: &str = "zc-output";
 /// NVMe serial number of a disk with an empty XFS, which shares blocks between files.
 pub const XFS_SERIAL: &str = "zc-xfs";
 
+/// Where tests in a guest leave reports as HTML and JSON, for a browser outside.
+pub const PAGES_DIR: &str = "/scratch/pages";
+
 /// Serial line of the kernel's log and of the verdict.
 pub const CONSOLE_TTY: &str = "/dev/ttyS0";
 

@@ -2,7 +2,7 @@
 //! asks for just the parts that it needs.
 
 mod llvm;
-mod packages;
+pub(crate) mod packages;
 pub(crate) mod toolchain;
 
 use anyhow::Result;
@@ -26,11 +26,13 @@ pub(crate) enum Part {
     Lints,
     /// What makes and runs guests.
     Guests,
+    /// What looks at reports as HTML.
+    Browser,
 }
 
 /// `cargo xtask setup`.
 pub(crate) fn command() -> Result<u8> {
-    ensure(&[Part::Linking, Part::Bpf, Part::Lints, Part::Guests])?;
+    ensure(&[Part::Linking, Part::Bpf, Part::Lints, Part::Guests, Part::Browser])?;
     for kernel in KERNELS {
         Guest::prepare(&KernelSpec::parse(kernel.as_ref())?, None, false)?;
     }

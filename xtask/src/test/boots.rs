@@ -26,6 +26,8 @@ const ON_ONE_KERNEL: &[&str] = &[
     "docs::",
     "killed::",
     "lab_views::",
+    "learn::",
+    "pages::",
     "trace_command::",
     "trace_named::",
     "trace_namespaces::",

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::Result;
-use zc_guest::RunSpec;
+use anyhow::{Context as _, Result};
+use tempfile::TempDir;
+use zc_guest::{PAGES_DIR, RunSpec};
 
 use super::boots::{Boot, Suite};
 use super::programs::Programs;
@@ -27,6 +28,9 @@ const TESTS_PATH: &str = "/bin/zc-tests";
 
 /// Where random tests find the seed that makes them repeat themselves; `proptest`'s name for it.
 const SEED: &str = "PROPTEST_RNG_SEED";
+
+/// The tests that leave reports for a browser.
+const PAGES: &str = "pages::";
 
 /// A guest that is ready to start.
 pub(super) struct Prepared {
@@ -76,9 +80,16 @@ fn run_tests(prepared: &Prepared, programs: &Programs, runner: &[OsString]) -> R
     argv.extend_from_slice(runner);
     let mut setting = vec![OsString::from(format!("ZC={ZC_PATH}"))];
     setting.extend(env::var(SEED).ok().map(|seed| format!("{SEED}={seed}").into()));
+    // Whatever else was asked for: a filter that has those tests has the browser too.
+    let leaves_pages = argv.iter().zip(&argv[1..]).any(|(before, word)| {
+        word.as_encoded_bytes().starts_with(PAGES.as_bytes()) && before != "--skip"
+    });
+    let pages = leaves_pages.then(TempDir::new).transpose().context("no temporary folder")?;
+    let from_guest = |pages: &TempDir| to(pages.path(), PAGES_DIR);
     let spec = RunSpec { argv, env: setting, ..RunSpec::default() };
     let run = Run {
         spec,
+        get: pages.iter().map(from_guest).collect(),
         add: vec![
             to(programs.zc(), ZC_PATH),
             to(programs.tests(prepared.suite.program())?, TESTS_PATH),
@@ -97,6 +108,7 @@ fn run_tests(prepared: &Prepared, programs: &Programs, runner: &[OsString]) -> R
     let stdout = libtest::mark_skipped(&stdout, &skips);
     let mut tests = show(&prepared.name(), &format!("{stdout}{stderr}"))?;
     tests.skips = skips;
+    tests.pages = pages.filter(|_| result.is_ok());
     tests.failure = match result {
         Err(error) => Some(format!("{error:#}")),
         Ok(_) if tests.reports.is_empty() => Some("the test runner did not finish".to_owned()),

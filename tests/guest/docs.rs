@@ -113,6 +113,13 @@ fn the_readme_shows_a_real_claim() {
     every_line_is_real("<!-- zc claims -->", &stdout(&output));
 }
 
+#[test]
+fn the_readme_shows_a_real_lab_for_learners() {
+    let output = zc().args(["learn", "T8", "--predict", "4", "--lang", "en"]).output().unwrap();
+    assert_eq!(status(&output), 1);
+    every_line_is_real("<!-- zc learn -->", &stdout(&output));
+}
+
 /// The ways are those of one kernel.
 #[test]
 fn the_readme_shows_real_ways_through_the_kernel() {

@@ -180,13 +180,17 @@ struct Moved {
     unreadable: Option<String>,
 }
 
-/// `--file` names a file here that the guest reads, `--output` one that it writes.
+/// Options that name a file which the guest writes.
+const WRITTEN: [&str; 2] = ["--output", "--html"];
+
+/// `--file` names a file here that the guest reads, those in [`WRITTEN`] one that it writes.
 fn move_files(options: &[OsString]) -> Moved {
     let mut moved = Moved::default();
     let mut words = options.iter();
     while let Some(word) = words.next() {
-        let found = ["--file", "--output"]
+        let found = ["--file"]
             .into_iter()
+            .chain(WRITTEN)
             .find_map(|option| value_of(word, option).map(|value| (option, value)));
         let Some((option, value)) = found else {
             moved.options.push(word.clone());
@@ -212,7 +216,7 @@ impl Moved {
         let Some(name) = host.file_name() else { return value };
         let guest = Path::new(SCRATCH_DIR).join(name);
         let name = guest.clone().into_os_string();
-        if option == "--output" {
+        if WRITTEN.contains(&option) {
             self.get.push(Transfer { host, guest });
             return name;
         }
@@ -273,6 +277,10 @@ mod tests {
         assert_eq!(moved.add[0].host, file.path());
         assert_eq!(moved.get[0].host, Path::new("out/r.json"));
         assert_eq!(moved.get[0].guest, Path::new("/scratch/r.json"));
+        let moved = move_files(&words("--html out/r.html --json --output r.json"));
+        assert_eq!(moved.options, words("--html /scratch/r.html --json --output /scratch/r.json"));
+        let host = |at: usize| moved.get[at].host.as_path();
+        assert_eq!([host(0), host(1)], [Path::new("out/r.html"), Path::new("r.json")]);
     }
 
     #[test]

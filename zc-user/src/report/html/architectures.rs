@@ -51,8 +51,8 @@ pub fn architectures(report: &ArchitecturesReport, command: &str) -> String {
                 @if let Some(first) = all.first() { p { (explanation(first.network.path)) } }
             },
         },
-        comparison(&styles, words),
         Section { id: "ways", title: "The way of the bytes", body: each },
+        comparison(&styles, words),
         basis(&rests, words),
         repeat(command, &report.origin),
     ];

@@ -86,9 +86,9 @@ pub fn conclusion(basis: &Basis<'_>) -> Markup {
         p.conclusion {
             @if let Some(worst) = basis.verdict { (verdict(worst)) " " }
             @if basis.complete {
-                span.verdict.yes { span aria-hidden="true" { "✓" } " complete, no count was lost" }
+                span.verdict.yes { "complete, no count was lost" }
             } @else {
-                span.verdict.unseen { span aria-hidden="true" { "?" } " not complete" }
+                span.verdict.unseen { "not complete" }
             }
         }
     }

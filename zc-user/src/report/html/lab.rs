@@ -36,8 +36,8 @@ pub fn lab(report: &LabReport, command: &str) -> String {
     };
     let sections = [
         Section { id: "summary", title: "Summary", body: summary(&report.styles).markup(words) },
-        comparison(&styles, words),
         Section { id: "styles", title: "The way of the bytes", body: each },
+        comparison(&styles, words),
         basis(&rests, words),
         repeat(command, &report.origin),
     ];
@@ -141,7 +141,7 @@ fn summary(styles: &[StyleReport]) -> Table {
 }
 
 fn row(style: &StyleReport) -> Vec<Cell> {
-    let nothing = || Cell::number("–");
+    let nothing = || Cell::text("–");
     let (name, textbook) = (Cell::text(style.style), Cell::text(style.textbook_name));
     let Some(run) = style.run() else {
         let said = Cell::text("not supported here");

@@ -10,7 +10,7 @@ use super::{Words, scrolling};
 use crate::{
     probes::catalogue::Direction,
     report::text::{bytes, harmless, ratio},
-    result::picture::{Arrow, Figure, Mover, Picture, Shape, Station, Value},
+    result::picture::{Arrow, Figure, Mover, Note, Picture, Shape, Station, Value},
 };
 
 mod flows;
@@ -32,6 +32,8 @@ pub fn picture(picture: &Picture, id: &str, title: &str, words: &Words) -> Marku
         figure.picture {
             (scrolling(title, words, &drawing))
             figcaption {
+                @let notes = notes(picture, words);
+                @if !notes.is_empty() { ul.notes { @for note in notes { li { (note) } } } }
                 details {
                     summary { (words.in_words) }
                     ol { @for arrow in &picture.arrows { li { (sentence(picture, arrow, words)) } } }
@@ -50,7 +52,7 @@ fn svg(picture: &Picture, layout: &Layout, id: &str, title: &str, words: &Words)
             viewBox={ "0 0 " (width) " " (height) } {
             title id={ (id) "-t" } { (title) }
             desc id={ (id) "-d" } {
-                @for arrow in &picture.arrows { (sentence(picture, arrow, words)) ". " }
+                @for arrow in &picture.arrows { (ends(picture, arrow, words)) ": " ((words.mover)(arrow.mover)) ". " }
             }
             @for band in &layout.bands {
                 rect.band x=(px(band.x)) y=(px(band.y)) width=(px(band.width)) height=(px(band.height)) rx="8" {}
@@ -132,6 +134,7 @@ fn label(arrow: &Arrow, route: &Route, words: &Words) -> Markup {
     let anchor = match route.align {
         Align::Middle => "l",
         Align::Start => "l start",
+        Align::End => "l end",
     };
     let step = 14.0;
     let lines = lines(arrow, words);
@@ -139,7 +142,7 @@ fn label(arrow: &Arrow, route: &Route, words: &Words) -> Markup {
         text class=(anchor) x=(px(x)) y=(px(y)) {
             @for (at, line) in lines.iter().enumerate() {
                 @let gap = if at == 0 { 0.0 } else if at == 1 { route.gap } else { step };
-                tspan.who[at == 0] x=(px(x)) dy=[(at > 0).then_some(px(gap))]
+                tspan class=[(at == 0).then_some("who")] x=(px(x)) dy=[(at > 0).then_some(px(gap))]
                     data-json=[line.figure.map(|figure| &figure.pointer)]
                     data-value=[line.figure.map(raw)] { (line.text) }
                 @if let Some((text, figure)) = &line.more {
@@ -165,8 +168,7 @@ fn raw(figure: &Figure) -> String {
 fn lines<'a>(arrow: &'a Arrow, words: &Words) -> Vec<Line<'a>> {
     let word = (words.mover)(arrow.mover);
     let who = match &arrow.call {
-        Some(call) if arrow.mover == Mover::Unknown => harmless(call),
-        Some(call) => format!("{} · {word}", harmless(call)),
+        Some(call) => format!("{} · {word}", short(&harmless(call))),
         None => word.to_owned(),
     };
     let text = |text: String, figure| Line { text, figure, more: None };
@@ -177,10 +179,9 @@ fn lines<'a>(arrow: &'a Arrow, words: &Words) -> Vec<Line<'a>> {
     };
     let copies = arrow.copies.as_ref().map(|figure| (copies(figure, words), figure));
     match (&arrow.bytes, copies) {
-        // Two numbers that are absent for one reason are one absence, but each is named.
-        (Some(figure), Some((_, copies))) if figure.value.is_none() => {
+        // Where no byte was seen, there is nothing to be copied either.
+        (Some(figure), _) if figure.value.is_none() => {
             lines.push(text(amount(figure), Some(figure)));
-            lines[1].more = Some((String::new(), copies)).filter(|_| copies.value.is_some());
         }
         (Some(figure), more) => {
             let mut line = text(amount(figure), Some(figure));
@@ -197,6 +198,15 @@ fn lines<'a>(arrow: &'a Arrow, words: &Words) -> Vec<Line<'a>> {
     lines
 }
 
+/// As much of a name as fits.
+fn short(name: &str) -> String {
+    const MOST: usize = 20;
+    match name.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
+    }
+}
+
 fn copies(figure: &Figure, words: &Words) -> String {
     match figure.value {
         Some(Value::Ratio(number)) => (words.copies)(&ratio(number)),
@@ -205,10 +215,32 @@ fn copies(figure: &Figure, words: &Words) -> String {
     }
 }
 
+/// From where to where.
+fn ends(picture: &Picture, arrow: &Arrow, words: &Words) -> String {
+    let name = |at: usize| picture.stations.get(at).map_or_else(String::new, |s| name(s, words));
+    format!("{} → {}", name(arrow.from), name(arrow.to))
+}
+
+/// What the drawing alone does not tell: why nothing moved, or nothing is known.
+fn notes(picture: &Picture, words: &Words) -> Vec<String> {
+    let arrows = picture.arrows.iter();
+    let told = arrows.filter(|arrow| {
+        let plain = [None, Some(Note::MachineWide), Some(Note::Headers)].contains(&arrow.note);
+        !arrow.is_observed() || !plain
+    });
+    told.map(|arrow| {
+        let reason = arrow.reason.as_ref().map(|reason| harmless(reason));
+        let note = arrow.note.map(|note| (words.note)(note).to_owned());
+        let unseen = (!arrow.is_observed()).then(|| words.not_observed.to_owned());
+        let said: Vec<_> = [unseen, reason, note].into_iter().flatten().collect();
+        format!("{}: {}", ends(picture, arrow, words), said.join("; "))
+    })
+    .collect()
+}
+
 /// An arrow in words, to the byte.
 fn sentence(picture: &Picture, arrow: &Arrow, words: &Words) -> String {
-    let name = |at: usize| picture.stations.get(at).map_or_else(String::new, |s| name(s, words));
-    let mut text = format!("{} → {}: ", name(arrow.from), name(arrow.to));
+    let mut text = format!("{}: ", ends(picture, arrow, words));
     let call = arrow.call.as_ref().map(|call| harmless(call));
     let bytes = arrow.bytes.as_ref().map_or(words.not_observed.to_owned(), |figure| {
         figure.whole().map_or_else(|| words.not_observed.to_owned(), |number| format!("{number} B"))

@@ -59,12 +59,24 @@ pub struct Table {
 }
 
 impl Table {
+    /// Whether a column has its cells on the right, after the first row.
+    fn is_of_numbers(&self, column: usize) -> bool {
+        let cell = self.rows.first().and_then(|row| row.get(column));
+        matches!(cell, Some(Cell::Number(_)))
+    }
+
     /// The table, in a box that scrolls.
     pub fn markup(&self, words: &Words) -> Markup {
         let table = html! {
             table {
-                caption { (self.caption) }
-                thead { tr { @for name in &self.head { th scope="col" { (name) } } } }
+                caption { span { (self.caption) } }
+                thead {
+                    tr {
+                        @for (at, name) in self.head.iter().enumerate() {
+                            th.n[self.is_of_numbers(at)] scope="col" { (name) }
+                        }
+                    }
+                }
                 tbody {
                     @for row in &self.rows {
                         tr {
@@ -88,12 +100,12 @@ fn plain(cell: &Cell) -> &str {
     }
 }
 
-/// A verdict: its word, and a mark that needs no colour.
+/// A verdict: its word, before which the style sheet puts a mark that needs no colour.
 pub fn verdict(verdict: Verdict) -> Markup {
-    let (class, mark) = match verdict {
-        Verdict::Verified => ("verdict yes", "✓"),
-        Verdict::NotObserved => ("verdict unseen", "?"),
-        Verdict::Refuted => ("verdict refuted", "✗"),
+    let class = match verdict {
+        Verdict::Verified => "verdict yes",
+        Verdict::NotObserved => "verdict unseen",
+        Verdict::Refuted => "verdict refuted",
     };
-    html! { span class=(class) { span aria-hidden="true" { (mark) } " " (verdict) } }
+    html! { span class=(class) { (verdict) } }
 }

@@ -114,7 +114,7 @@ fn mover(mover: Mover) -> &'static str {
         Mover::Cpu(Direction::KernelToKernel) => "CPU copies KK",
         Mover::Dma => "DMA",
         Mover::Reference => "by reference",
-        Mover::Unknown => "unknown",
+        Mover::Unknown => "not observed",
     }
 }
 

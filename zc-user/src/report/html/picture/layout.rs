@@ -44,6 +44,8 @@ pub(super) enum Align {
     Middle,
     /// Its left end.
     Start,
+    /// Its right end.
+    End,
 }
 
 /// How an arrow goes, and where its label is.

@@ -6,15 +6,15 @@ use super::{
 };
 use crate::result::picture::{Arrow, Picture, Zone};
 
-const WIDTH: f64 = 128.0;
+const WIDTH: f64 = 146.0;
 const HEIGHT: f64 = 42.0;
 const MARGIN: f64 = 26.0;
 /// Of a band, and what is between two.
-const BAND: f64 = 84.0;
-const BETWEEN: f64 = 84.0;
+const BAND: f64 = 102.0;
+const BETWEEN: f64 = 72.0;
 /// From column to column: wider where an arrow goes straight there, and its label with it.
-const NEAR: f64 = 166.0;
-const FAR: f64 = 252.0;
+const NEAR: f64 = 178.0;
+const FAR: f64 = 268.0;
 /// From line to line of a label.
 const STEP: f64 = 14.0;
 
@@ -89,12 +89,18 @@ fn route(
     let (from, to) = ([x1 + ox, y1 + oy], [x2 + ox, y2 + oy]);
     let middle = [f64::midpoint(from[0], to[0]), f64::midpoint(from[1], to[1])];
     let (label, align) = if (y2 - y1).abs() < 1.0 {
-        // Above a level arrow, beside an upright one, upon a slanted one.
+        // Above a level arrow.
         ([middle[0], middle[1] - 14.0 - 2.0 * STEP], Align::Middle)
     } else if (x2 - x1).abs() < 1.0 {
         ([middle[0] + 14.0, middle[1] - STEP + 4.0], Align::Start)
     } else {
-        ([middle[0], middle[1] - STEP + 4.0], Align::Middle)
+        // Above a slanted one, on the side that it leans away from.
+        let y = middle[1] - 2.0 * STEP + 2.0;
+        let rises = (x2 - x1) * (y2 - y1) < 0.0;
+        match rises {
+            true => ([middle[0] - 20.0, y], Align::End),
+            false => ([middle[0] + 20.0, y], Align::Start),
+        }
     };
     Route { from, to, label, align, gap: STEP }
 }

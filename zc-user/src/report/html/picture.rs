@@ -168,6 +168,7 @@ fn raw(figure: &Figure) -> String {
 fn lines<'a>(arrow: &'a Arrow, words: &Words) -> Vec<Line<'a>> {
     let word = (words.mover)(arrow.mover);
     let who = match &arrow.call {
+        Some(call) if arrow.mover == Mover::Unknown => short(&harmless(call)),
         Some(call) => format!("{} · {word}", short(&harmless(call))),
         None => word.to_owned(),
     };
@@ -221,21 +222,27 @@ fn ends(picture: &Picture, arrow: &Arrow, words: &Words) -> String {
     format!("{} → {}", name(arrow.from), name(arrow.to))
 }
 
-/// What the drawing alone does not tell: why nothing moved, or nothing is known.
+/// What the drawing alone does not tell: why nothing moved, or nothing is known. What is said of several
+/// arrows is said once.
 fn notes(picture: &Picture, words: &Words) -> Vec<String> {
-    let arrows = picture.arrows.iter();
-    let told = arrows.filter(|arrow| {
+    let mut notes: Vec<(String, Vec<String>)> = Vec::new();
+    for arrow in &picture.arrows {
         let plain = [None, Some(Note::MachineWide), Some(Note::Headers)].contains(&arrow.note);
-        !arrow.is_observed() || !plain
-    });
-    told.map(|arrow| {
+        if arrow.is_observed() && plain && arrow.reason.is_none() {
+            continue;
+        }
         let reason = arrow.reason.as_ref().map(|reason| harmless(reason));
         let note = arrow.note.map(|note| (words.note)(note).to_owned());
         let unseen = (!arrow.is_observed()).then(|| words.not_observed.to_owned());
         let said: Vec<_> = [unseen, reason, note].into_iter().flatten().collect();
-        format!("{}: {}", ends(picture, arrow, words), said.join("; "))
-    })
-    .collect()
+        let (said, ends) = (said.join("; "), ends(picture, arrow, words));
+        match notes.iter_mut().find(|(known, _)| *known == said) {
+            Some((_, all)) if all.contains(&ends) => {}
+            Some((_, all)) => all.push(ends),
+            None => notes.push((said, vec![ends])),
+        }
+    }
+    notes.into_iter().map(|(said, ends)| format!("{}: {said}", ends.join(", "))).collect()
 }
 
 /// An arrow in words, to the byte.

@@ -177,7 +177,7 @@ fn what_a_process_chose_stays_text() {
     assert!(!elements.iter().any(|(name, _)| name == "script"), "{elements:?}");
     let shown = "<script>alert(1)</script>\"'&</title></svg>\\u{1b}[2J\\u{202e}x";
     let times = texts.iter().filter(|text| text.contains(shown)).count();
-    assert!(times >= 8, "{times}: {texts:?}");
+    assert!(times >= 6, "{times}: {texts:?}");
     assert!(!page.contains(['\u{1b}', '\u{202e}']));
     assert!(elements.iter().all(|(_, attributes)| {
         attributes.iter().all(|(key, _)| !key.contains("alert") && !key.contains("script"))

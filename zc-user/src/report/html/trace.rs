@@ -40,14 +40,13 @@ pub fn trace(report: &TraceReport, command: &str) -> String {
         basis(&rests, words),
         repeat(command, &report.origin),
     ];
-    let title = format!("zc trace: {}", report.run.target);
-    page(&title, words, &lead(report, &rests), &sections)
+    page("zc trace: how often the CPU copied each byte", words, &lead(report, &rests), &sections)
 }
 
 fn lead(report: &TraceReport, rests: &Basis<'_>) -> Markup {
     html! {
         p.lead {
-            (harmless(&report.run.target)) ": " (format!("{:.3} s", report.run.elapsed_seconds))
+            code { (harmless(&report.run.target)) } ": " (format!("{:.3} s", report.run.elapsed_seconds))
             @if let Some(why) = &report.run.ended { ", " (harmless(why)) }
             ". Kernel " (report.origin.kernel) " (" (report.origin.architecture) "), tier "
             (report.origin.tier.name()) "."

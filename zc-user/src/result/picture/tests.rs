@@ -374,3 +374,21 @@ fn small_flows_are_left_to_the_table() {
     assert!(bytes.contains(&Some(9)) && !bytes.contains(&Some(8)), "{bytes:?}");
     assert_eq!(picture.arrows[0].bytes.as_ref().unwrap().pointer, "/flows/19/bytes");
 }
+
+/// In the boundary tier what was received from a stream is known to have been copied, and no more.
+#[test]
+fn what_is_known_of_a_flow_in_part_is_drawn() {
+    let mut report = crate::result::trace::tests::full();
+    let flow = &mut report.flows[0];
+    (flow.copied.user_to_kernel, flow.copied.kernel_to_kernel) = (None, None);
+    flow.copies_per_byte = None;
+    flow.verdict = crate::result::trace::FlowVerdict::NotObserved;
+    let picture = trace::picture(&report);
+    let arrow = picture.arrows.iter().find(|arrow| arrow.mover == KU).unwrap();
+    assert_eq!(arrow.bytes.as_ref().unwrap().pointer, "/flows/0/copied/kernel_to_user");
+    assert!(arrow.copies.is_none() && arrow.reason.is_some());
+    report.flows[0].copied.kernel_to_user = None;
+    let picture = trace::picture(&report);
+    let unknown = |arrow: &&Arrow| arrow.mover == Mover::Unknown && !arrow.is_observed();
+    assert_eq!(picture.arrows.iter().filter(unknown).count(), 1);
+}

@@ -62,22 +62,22 @@ fn ends(picture: &mut Picture, flow: &Flow) -> [usize; 2] {
 fn arrow(ends: [usize; 2], flow: &Flow, base: &str) -> Arrow {
     let most = Direction::ALL.into_iter().max_by_key(|way| flow.copied.get(*way));
     let most = most.filter(|way| flow.copied.get(*way).is_some_and(|bytes| bytes > 0));
-    let mover = match (flow.verdict, most) {
-        (FlowVerdict::ZeroCopy, _) => Mover::Reference,
-        (FlowVerdict::Copies(_) | FlowVerdict::Mixed(_) | FlowVerdict::Later, Some(way)) => {
-            Mover::Cpu(way)
+    let copies = Figure::at(format!("{base}/copies_per_byte"), flow.copies_per_byte);
+    let copied = |way| of(&format!("{base}/copied"), &flow.copied, way);
+    let moved = Figure::at(format!("{base}/bytes"), flow.bytes);
+    let (mover, bytes, copies) = match (flow.verdict, most) {
+        (FlowVerdict::ZeroCopy, _) => (Mover::Reference, moved, Some(copies)),
+        (FlowVerdict::Copies(_) | FlowVerdict::Mixed(_), Some(way)) => {
+            (Mover::Cpu(way), moved, Some(copies))
         }
-        (FlowVerdict::Unsaid, Some(way)) => Mover::Cpu(way),
-        _ => Mover::Unknown,
-    };
-    let bytes = match (flow.bytes, most) {
-        (None, Some(way)) => of(&format!("{base}/copied"), &flow.copied, way),
-        (bytes, _) => Figure::at(format!("{base}/bytes"), bytes),
+        // So many bytes were copied, of how many that moved nobody knows, or not whether that is all.
+        (_, Some(way)) => (Mover::Cpu(way), copied(way), None),
+        (_, None) => (Mover::Unknown, moved, Some(copies)),
     };
     Arrow {
         call: Some(flow.call.clone()),
         bytes: Some(bytes),
-        copies: Some(Figure::at(format!("{base}/copies_per_byte"), flow.copies_per_byte)),
+        copies,
         note: (flow.verdict == FlowVerdict::Later).then_some(Note::Later),
         reason: flow.reason.clone(),
         ..Arrow::new(ends, mover)

@@ -245,6 +245,7 @@ pub(crate) struct Side {
     pub(crate) lent: Option<Lent>,
     pub(crate) copies_per_byte: Copied<f64>,
     pub(crate) mode_switches: Option<u64>,
+    pub(crate) mode_switches_per_mib: Option<f64>,
     pub(crate) mode_switches_by_cause: ByCause,
     pub(crate) interrupts: Interrupts,
     pub(crate) context_switches: Option<ContextSwitches>,

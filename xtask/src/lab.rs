@@ -212,13 +212,20 @@ struct Moved {
     unreadable: Option<String>,
 }
 
-/// `--file` and `--answers` name a file here that the guest reads, `--output` one that it writes.
+/// Options that name a file which the guest reads.
+const READ: [&str; 2] = ["--file", "--answers"];
+
+/// Options that name a file which the guest writes.
+const WRITTEN: [&str; 2] = ["--output", "--html"];
+
+/// Files that options name are here, and have to be in the guest or come back from it.
 fn move_files(options: &[OsString]) -> Moved {
     let mut moved = Moved::default();
     let mut words = options.iter();
     while let Some(word) = words.next() {
-        let found = ["--file", "--answers", "--output"]
+        let found = READ
             .into_iter()
+            .chain(WRITTEN)
             .find_map(|option| value_of(word, option).map(|value| (option, value)));
         let Some((option, value)) = found else {
             moved.options.push(word.clone());
@@ -244,7 +251,7 @@ impl Moved {
         let Some(name) = host.file_name() else { return value };
         let guest = Path::new(SCRATCH_DIR).join(name);
         let name = guest.clone().into_os_string();
-        if option == "--output" {
+        if WRITTEN.contains(&option) {
             self.get.push(Transfer { host, guest });
             return name;
         }
@@ -305,6 +312,10 @@ mod tests {
         assert_eq!(moved.add[0].host, file.path());
         assert_eq!(moved.get[0].host, Path::new("out/r.json"));
         assert_eq!(moved.get[0].guest, Path::new("/scratch/r.json"));
+        let moved = move_files(&words("--html out/r.html --json --output r.json"));
+        assert_eq!(moved.options, words("--html /scratch/r.html --json --output /scratch/r.json"));
+        let host = |at: usize| moved.get[at].host.as_path();
+        assert_eq!([host(0), host(1)], [Path::new("out/r.html"), Path::new("r.json")]);
     }
 
     #[test]

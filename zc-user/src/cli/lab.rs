@@ -7,7 +7,12 @@ use clap::{ValueEnum, builder::PossibleValuesParser, value_parser};
 use zc_common::Site;
 
 use super::{
-    Exit, Failure, Outcome, interruptible, output::OutputArgs, progress::Bar, stacks::StackArgs,
+    Exit, Failure, Outcome,
+    html::{HtmlArgs, HtmlFile},
+    interruptible,
+    output::OutputArgs,
+    progress::Bar,
+    stacks::StackArgs,
 };
 use crate::{
     expect::{Guess, Verdict},
@@ -91,6 +96,8 @@ pub(super) struct Args {
     audit: bool,
     #[command(flatten)]
     stacks: StackArgs,
+    #[command(flatten)]
+    html: HtmlArgs,
     /// Give up after so many seconds
     #[arg(long, default_value_t = 900, value_name = "SECONDS")]
     timeout: u64,
@@ -121,6 +128,7 @@ Examples:
   sudo zc lab architectures --path nic     the textbook's three ways to serve a file
   sudo zc lab --audit                      counted twice, by two methods
   sudo zc lab --flamegraph copies.svg      by which ways through the kernel
+  sudo zc lab --all --html lab.html        a page with a picture of each style
   sudo zc lab sendfile --predict sendfile.sender.mode_switches=0
                                            is \"0 switches\" true?
 
@@ -243,9 +251,10 @@ pub(super) fn main(args: &Args) -> Outcome {
     let options = args.options()?;
     let output = args.output.open()?;
     let stacks = args.stacks.open()?;
+    let html = args.html.open()?;
     let limit = Duration::from_secs(args.timeout);
     if args.architectures() {
-        return architectures(args, options, output, limit);
+        return architectures(args, options, (output, html), limit);
     }
     let (report, interrupted) = interruptible::run(limit, move |running| {
         // Before the payload, which takes the longer.
@@ -260,6 +269,7 @@ pub(super) fn main(args: &Args) -> Outcome {
         report::lab::text(&report, args.output.coloured())
     };
     output.write(&text).map_err(Failure::unobserved)?;
+    html.write(|command| report::html::lab(&report, command)).map_err(Failure::unobserved)?;
     let ways = result::stacks::all(&report.styles);
     stacks.write(&ways, "zc lab", &report.origin.kernel).map_err(Failure::unobserved)?;
     Ok(exit(report.verdict, report.complete, interrupted))
@@ -276,7 +286,12 @@ fn exit(verdict: Verdict, complete: bool, interrupted: bool) -> Exit {
 }
 
 /// Runs the three architectures and prints them side by side.
-fn architectures(args: &Args, options: Options, output: Output, limit: Duration) -> Outcome {
+fn architectures(
+    args: &Args,
+    options: Options,
+    (output, html): (Output, HtmlFile),
+    limit: Duration,
+) -> Outcome {
     let (report, interrupted) = interruptible::run(limit, move |running| {
         check_permission().map_err(Failure::unobserved)?;
         let bar = Bar::new(lab::architectures_steps(&options));
@@ -289,6 +304,8 @@ fn architectures(args: &Args, options: Options, output: Output, limit: Duration)
         report::architectures::text(&report, args.output.coloured())
     };
     output.write(&text).map_err(Failure::unobserved)?;
+    let page = |command: &str| report::html::architectures(&report, command);
+    html.write(page).map_err(Failure::unobserved)?;
     Ok(exit(report.verdict, report.complete, interrupted))
 }
 

@@ -10,6 +10,7 @@ mod check;
 mod claims;
 mod doctor;
 mod hold;
+mod html;
 mod interruptible;
 mod lab;
 mod learn;

@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{
     Exit, Failure, Outcome,
+    html::HtmlArgs,
     lab::parse_bytes,
     output::OutputArgs,
     stacks::StackArgs,
@@ -38,6 +39,8 @@ pub(super) struct Args {
     threads: bool,
     #[command(flatten)]
     stacks: StackArgs,
+    #[command(flatten)]
+    html: HtmlArgs,
     /// Report what came in each interval: 1s, 500ms
     #[arg(long, short, value_name = "TIME", value_parser = parse_duration)]
     interval: Option<Duration>,
@@ -74,6 +77,8 @@ Examples:
   sudo zc trace -- cp big copy               a command, run as you
   sudo zc trace -p 4711                      a running process, until Ctrl-C
   sudo zc trace -p 4711 --interval 1s        and what it does each second
+  sudo zc trace --html cp.html -- cp big copy
+                                             a page with a picture as well
   sudo zc trace --comm nginx --duration 10s  all processes of a name
   sudo zc trace --all --top 10 -d 5s --json  the whole machine
 
@@ -129,7 +134,8 @@ impl Args {
 pub(super) fn main(args: &Args) -> Outcome {
     let output = args.output.open()?;
     let files = args.stacks.open()?;
-    let replaces_file = output.replaces_file() || files.replace_files();
+    let html = args.html.open()?;
+    let replaces_file = output.replaces_file() || files.replace_files() || html.replaces_file();
     let options = Options { replaces_file, ..args.options()? };
     let runtime = runtime()?;
     let selection = args.selection();
@@ -152,6 +158,7 @@ pub(super) fn main(args: &Args) -> Outcome {
     let whole = args.whole(&report, first).map_err(Failure::unobserved)?;
     let text = format!("{}{whole}", lines.kept());
     output.write(&text).map_err(Failure::unobserved)?;
+    html.write(|command| report::html::trace(&report, command)).map_err(Failure::unobserved)?;
     match &report.stacks {
         Some(stacks) => {
             files

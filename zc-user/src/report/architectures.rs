@@ -98,7 +98,12 @@ fn row(architecture: &ArchitectureReport) -> Vec<Cell> {
 /// What the numbers mean where they are.
 fn explain(out: &mut String, report: &ArchitecturesReport) {
     let Some(first) = report.architectures.first() else { return };
-    let text = match first.network.path {
+    let _ = writeln!(out, "{}", explanation(first.network.path));
+}
+
+/// What the numbers mean on the way that the packets took.
+pub(super) fn explanation(path: Path) -> &'static str {
+    match path {
         Path::Nic => {
             "The disk and the card move each byte once, by DMA, whatever the program does: what differs is\n\
              what the CPU copies in between. Mode switches are two a system call, in each architecture: none\n\
@@ -113,6 +118,5 @@ fn explain(out: &mut String, report: &ArchitecturesReport) {
              always gathers, so that the second architecture cannot be had. Memory lent with MSG_ZEROCOPY is\n\
              copied here after all (zc lab zerocopy-send). --path nic shows the textbook's machines."
         }
-    };
-    let _ = writeln!(out, "{text}");
+    }
 }

@@ -265,7 +265,7 @@ fn row(style: &StyleReport) -> Vec<Cell> {
 }
 
 /// The directions that were used, as `KU 1 + UK 1`; `0` when all are known to be none.
-fn copies(copied: &Copied<f64>) -> String {
+pub(super) fn copies(copied: &Copied<f64>) -> String {
     let parts = [
         ("KU", copied.kernel_to_user),
         ("UK", copied.user_to_kernel),

@@ -6,6 +6,7 @@ pub mod check;
 pub mod claims;
 pub mod doctor;
 pub mod flamegraph;
+pub mod html;
 pub mod lab;
 pub mod learn;
 mod meters;

@@ -81,7 +81,7 @@ fn plural(copies: f64) -> String {
 }
 
 /// `sendfile: regular file → TCP`.
-fn name(flow: &Flow) -> String {
+pub(super) fn name(flow: &Flow) -> String {
     match (flow.source, flow.sink) {
         ("", "") => flow.call.clone(),
         (source, sink) => format!("{}: {source} → {sink}", flow.call),
@@ -127,7 +127,7 @@ fn verdict(verdict: FlowVerdict) -> Cell {
 }
 
 /// The directions that were used, as `KU 4096 + UK 12`.
-fn copied(copied: Copied<u64>) -> String {
+pub(super) fn copied(copied: Copied<u64>) -> String {
     let parts = [
         ("KU", copied.kernel_to_user),
         ("UK", copied.user_to_kernel),

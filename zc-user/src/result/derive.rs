@@ -25,6 +25,9 @@ const IN_NETWORK_STACK: [Job; 4] = [Job::SkbOwn, Job::SkbGather, Job::SkbCsum, J
 /// Up to 5.11 the workers of a ring are the kernel's, and what they copy is on nobody's account.
 const KERNEL_THREADS: &str = "io_uring's workers are no threads of the process here";
 
+/// Bytes of a MiB.
+const MIB: f64 = (1 << 20) as f64;
+
 /// Why a number is absent.
 type Unobserved = String;
 
@@ -104,13 +107,15 @@ fn side(input: &RunInput<'_>, side: &SideInput<'_>) -> SideReport {
     let copied = Copied::from_fn(|direction| measured[&direction].as_ref().ok().copied());
     #[expect(clippy::cast_precision_loss, reason = "a ratio for people; the bytes are exact")]
     let per_byte = |bytes: u64| bytes as f64 / input.bytes as f64;
+    let mode_switches = net.mode_switches().ok();
     SideReport {
         copied,
         aside: net.aside(input.statuses),
         coverage: net.coverage(side.own.completed),
         lent: side.own.lent,
         copies_per_byte: Copied::from_fn(|direction| copied.get(direction).map(per_byte)),
-        mode_switches: net.mode_switches().ok(),
+        mode_switches,
+        mode_switches_per_mib: mode_switches.map(|switches| per_byte(switches) * MIB),
         switches: meters::switches(
             &meters_of(input, side.run),
             net.syscalls().ok(),

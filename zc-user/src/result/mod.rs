@@ -22,6 +22,7 @@ pub mod claims;
 pub mod derive;
 pub mod learn;
 pub mod meters;
+pub mod picture;
 pub mod stacks;
 pub mod trace;
 
@@ -251,6 +252,9 @@ pub struct SideReport {
     /// Crossings between user and kernel mode caused by system calls and page faults.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode_switches: Option<u64>,
+    /// The same for each MiB of payload.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode_switches_per_mib: Option<f64>,
     /// What the process left user mode for, with what no formula predicts.
     #[serde(flatten)]
     pub switches: Switches,

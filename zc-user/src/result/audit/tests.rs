@@ -23,6 +23,7 @@ fn side_report(copied: [Option<u64>; 3]) -> SideReport {
         lent: None,
         switches: Switches::default(),
         mode_switches: None,
+        mode_switches_per_mib: None,
         syscalls: None,
         page_faults: PageFaults { user: None, kernel: None },
         fixed_syscalls: None,

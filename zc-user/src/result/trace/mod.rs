@@ -284,4 +284,4 @@ pub struct ThreadReport {
 #[cfg(test)]
 mod documented;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -104,7 +104,7 @@ pub(super) fn derive(cells: Vec<(Cell, Tally)>, statuses: &[Status], loss: &Loss
 }
 
 /// With threads, a copy of some bytes, and bytes that are none of the payload.
-pub(super) fn full() -> TraceReport {
+pub(crate) fn full() -> TraceReport {
     let mut report = whole([sendfile(), read()].concat());
     let process = report.processes[0].clone();
     report.processes[0].threads = vec![super::ThreadReport {

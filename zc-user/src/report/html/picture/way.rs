@@ -1,0 +1,110 @@
+//! One way from station to station: devices below, the kernel above them, user memory on top.
+
+use super::{
+    super::Words,
+    layout::{Align, Area, Band, Layout, Route},
+};
+use crate::result::picture::{Arrow, Picture, Zone};
+
+const WIDTH: f64 = 146.0;
+const HEIGHT: f64 = 42.0;
+const MARGIN: f64 = 26.0;
+/// Of a band, and what is between two.
+const BAND: f64 = 102.0;
+const BETWEEN: f64 = 72.0;
+/// From column to column: wider where an arrow goes straight there, and its label with it.
+const NEAR: f64 = 178.0;
+const FAR: f64 = 268.0;
+/// From line to line of a label.
+const STEP: f64 = 14.0;
+
+pub(super) fn layout<'a>(picture: &'a Picture, words: &Words) -> Layout<'a> {
+    let zones = [Zone::User, Zone::Kernel, Zone::Device];
+    let zones = zones.into_iter().filter(|zone| picture.stations.iter().any(|s| s.zone == *zone));
+    let zones: Vec<_> = zones.collect();
+    let columns = columns(picture);
+    let width = columns.last().copied().unwrap_or(0.0) + WIDTH + 2.0 * MARGIN;
+    let mut bands = Vec::new();
+    let mut y = 4.0;
+    for zone in &zones {
+        let name = (words.band)(*zone);
+        bands.push(Band { name, x: 4.0, y, width: width - 8.0, height: BAND });
+        y += BAND + BETWEEN;
+    }
+    let boxes: Vec<_> = picture
+        .stations
+        .iter()
+        .map(|station| {
+            let band = zones.iter().position(|zone| *zone == station.zone);
+            let top = band.and_then(|at| bands.get(at)).map_or(0.0, |band| band.y);
+            let x = columns.get(station.column).copied().unwrap_or(0.0) + MARGIN;
+            let area = Area { x, y: top + BAND - HEIGHT - 12.0, width: WIDTH, height: HEIGHT };
+            (station, area)
+        })
+        .collect();
+    let routes = (0..picture.arrows.len()).map(|at| route(picture, at, &boxes)).collect();
+    Layout { width, height: y - BETWEEN + 4.0, bands, boxes, routes }
+}
+
+/// Where each column begins.
+fn columns(picture: &Picture) -> Vec<f64> {
+    let last = picture.stations.iter().map(|station| station.column).max().unwrap_or(0);
+    let straight = |column: usize| {
+        picture.arrows.iter().any(|arrow| {
+            let ends = [arrow.from, arrow.to].map(|at| picture.stations.get(at));
+            let [Some(from), Some(to)] = ends else { return false };
+            let columns = [from.column.min(to.column), from.column.max(to.column)];
+            from.zone == to.zone && columns == [column, column + 1]
+        })
+    };
+    let mut x = 0.0;
+    let mut columns = vec![x];
+    for column in 0..last {
+        x += if straight(column) { FAR } else { NEAR };
+        columns.push(x);
+    }
+    columns
+}
+
+fn route(
+    picture: &Picture,
+    at: usize,
+    boxes: &[(&crate::result::picture::Station, Area)],
+) -> Route {
+    let Some(arrow) = picture.arrows.get(at) else { return Route::default() };
+    let area = |station: usize| boxes.get(station).map_or(Area::default(), |(_, area)| *area);
+    let (near, far) = (area(arrow.from), area(arrow.to));
+    let (start, end) = (near.edge(far.centre()), far.edge(near.centre()));
+    let ([x1, y1], [x2, y2]) = (start, end);
+    let length = (x2 - x1).hypot(y2 - y1).max(1.0);
+    // Arrows between the same stations stand side by side.
+    let same = |other: &&Arrow| {
+        [other.from, other.to] == [arrow.from, arrow.to]
+            || [other.to, other.from] == [arrow.from, arrow.to]
+    };
+    let before = picture.arrows.iter().take(at).filter(same).count();
+    let all = picture.arrows.iter().filter(same).count();
+    let aside = 64.0 * (offset(before) - offset(all - 1) / 2.0);
+    let (ox, oy) = (aside * (y2 - y1).abs() / length, aside * (x2 - x1).abs() / length);
+    let (from, to) = ([x1 + ox, y1 + oy], [x2 + ox, y2 + oy]);
+    let middle = [f64::midpoint(from[0], to[0]), f64::midpoint(from[1], to[1])];
+    let (label, align) = if (y2 - y1).abs() < 1.0 {
+        // Above a level arrow.
+        ([middle[0], middle[1] - 14.0 - 2.0 * STEP], Align::Middle)
+    } else if (x2 - x1).abs() < 1.0 {
+        ([middle[0] + 14.0, middle[1] - STEP + 4.0], Align::Start)
+    } else {
+        // Above a slanted one, on the side that it leans away from.
+        let y = middle[1] - 2.0 * STEP + 2.0;
+        let rises = (x2 - x1) * (y2 - y1) < 0.0;
+        match rises {
+            true => ([middle[0] - 20.0, y], Align::End),
+            false => ([middle[0] + 20.0, y], Align::Start),
+        }
+    };
+    Route { from, to, label, align, gap: STEP }
+}
+
+fn offset(number: usize) -> f64 {
+    f64::from(u8::try_from(number).unwrap_or(u8::MAX))
+}

@@ -1,0 +1,111 @@
+//! Tables.
+
+use maud::{Markup, html};
+
+use super::{Words, scrolling};
+use crate::{expect::Verdict, report::text::harmless};
+
+/// A cell.
+#[derive(Clone, Debug)]
+pub enum Cell {
+    /// Words.
+    Text(String),
+    /// A number, on the right.
+    Number(String),
+    /// Whether theory held.
+    Verdict(Verdict),
+    /// Not a number, and why.
+    NotObserved(String),
+}
+
+impl Cell {
+    /// Words, which may be anyone's.
+    pub fn text(text: impl AsRef<str>) -> Self {
+        Self::Text(harmless(text.as_ref()))
+    }
+
+    /// A number.
+    pub fn number(number: impl ToString) -> Self {
+        Self::Number(number.to_string())
+    }
+
+    /// A number, or that it was not observed.
+    pub fn count(number: Option<u64>) -> Self {
+        number.map_or_else(|| Self::NotObserved(String::new()), Self::number)
+    }
+
+    fn markup(&self, words: &Words) -> Markup {
+        match self {
+            Self::Text(text) => html! { td { (text) } },
+            Self::Number(number) => html! { td.n { (number) } },
+            Self::Verdict(verdict) => html! { td { (self::verdict(*verdict)) } },
+            Self::NotObserved(why) if why.is_empty() => html! { td.no { (words.not_observed) } },
+            Self::NotObserved(why) => {
+                html! { td.no { (words.not_observed) ": " (harmless(why)) } }
+            }
+        }
+    }
+}
+
+/// A table; the first cell of a row is its head.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// What it shows.
+    pub caption: String,
+    /// Of the columns.
+    pub head: Vec<&'static str>,
+    /// Each as long as the head.
+    pub rows: Vec<Vec<Cell>>,
+}
+
+impl Table {
+    /// Whether a column has its cells on the right, after the first row.
+    fn is_of_numbers(&self, column: usize) -> bool {
+        let cell = self.rows.first().and_then(|row| row.get(column));
+        matches!(cell, Some(Cell::Number(_)))
+    }
+
+    /// The table, in a box that scrolls.
+    pub fn markup(&self, words: &Words) -> Markup {
+        let table = html! {
+            table {
+                caption { span { (self.caption) } }
+                thead {
+                    tr {
+                        @for (at, name) in self.head.iter().enumerate() {
+                            th.n[self.is_of_numbers(at)] scope="col" { (name) }
+                        }
+                    }
+                }
+                tbody {
+                    @for row in &self.rows {
+                        tr {
+                            @if let Some((first, rest)) = row.split_first() {
+                                th scope="row" { (plain(first)) }
+                                @for cell in rest { (cell.markup(words)) }
+                            }
+                        }
+                    }
+                }
+            }
+        };
+        scrolling(&self.caption, words, &table)
+    }
+}
+
+fn plain(cell: &Cell) -> &str {
+    match cell {
+        Cell::Text(text) | Cell::Number(text) | Cell::NotObserved(text) => text,
+        Cell::Verdict(_) => "",
+    }
+}
+
+/// A verdict: its word, before which the style sheet puts a mark that needs no colour.
+pub fn verdict(verdict: Verdict) -> Markup {
+    let class = match verdict {
+        Verdict::Verified => "verdict yes",
+        Verdict::NotObserved => "verdict unseen",
+        Verdict::Refuted => "verdict refuted",
+    };
+    html! { span class=(class) { (verdict) } }
+}

@@ -1,0 +1,227 @@
+//! Pages of made-up reports, read by another parser.
+
+use quick_xml::{Reader, XmlVersion, events::Event};
+
+use super::*;
+use crate::{
+    network::Path,
+    result::{
+        LabReport, Outcome,
+        picture::tests::{all, assert_in, only, run},
+        trace::{TraceReport, tests::full},
+    },
+    transfer::style,
+};
+
+const HOSTILE: &str = "<script>alert(1)</script>\"'&</title></svg>\u{1b}[2J\u{202e}x";
+
+/// An element and its attributes.
+type Element = (String, Vec<(String, String)>);
+
+/// The elements of a page and its texts. A page is well-formed but for its void elements.
+fn read(page: &str) -> (Vec<Element>, Vec<String>) {
+    let (mut elements, mut texts, mut open, mut text) = (vec![], vec![], vec![], String::new());
+    let mut reader = Reader::from_str(page);
+    reader.config_mut().check_end_names = false;
+    loop {
+        match reader.read_event().unwrap() {
+            Event::Start(tag) => {
+                let name = String::from_utf8(tag.name().as_ref().to_vec()).unwrap();
+                let attributes = tag.attributes().map(|attribute| {
+                    let attribute = attribute.unwrap();
+                    let key = String::from_utf8(attribute.key.as_ref().to_vec()).unwrap();
+                    (key, attribute.normalized_value(XmlVersion::Implicit1_0).unwrap().into_owned())
+                });
+                elements.push((name.clone(), attributes.collect()));
+                if name != "meta" {
+                    open.push(name);
+                }
+            }
+            Event::End(tag) => {
+                let name = String::from_utf8(tag.name().as_ref().to_vec()).unwrap();
+                assert_eq!(open.pop(), Some(name), "{open:?}");
+                texts.push(std::mem::take(&mut text));
+            }
+            Event::Text(words) => text.push_str(&words.decode().unwrap()),
+            Event::GeneralRef(entity) => {
+                let name = String::from_utf8(entity.to_vec()).unwrap();
+                text.push_str(quick_xml::escape::resolve_predefined_entity(&name).unwrap());
+            }
+            Event::DocType(_) => {}
+            Event::Eof => return (elements, texts),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn attribute<'a>((_, attributes): &'a Element, name: &str) -> Option<&'a str> {
+    let found = attributes.iter().find(|(key, _)| key == name);
+    found.map(|(_, value)| value.as_str())
+}
+
+/// Every number of the page that says where it comes from is there, and that is the number.
+#[track_caller]
+fn assert_numbers(page: &str, report: &impl serde::Serialize, least: usize) {
+    // As a reader has it.
+    let json = serde_json::to_string(report).unwrap();
+    let json = serde_json::from_str(&json).unwrap();
+    let (elements, _) = read(page);
+    let mut count = 0;
+    for element in &elements {
+        let Some(pointer) = attribute(element, "data-json") else { continue };
+        assert_in(&json, pointer, attribute(element, "data-value").unwrap());
+        count += 1;
+    }
+    assert!(count >= least, "{count}");
+}
+
+fn lab_page(report: &LabReport) -> String {
+    lab(report, "zc lab --html 'a b.html'")
+}
+
+#[test]
+fn the_page_of_every_style_says_where_its_numbers_come_from_and_is_small() {
+    let report = all();
+    let page = lab_page(&report);
+    assert_numbers(&page, &report, 380);
+    assert!(page.len() < 280_000, "{} bytes", page.len());
+}
+
+#[test]
+fn a_page_loads_and_runs_nothing() {
+    for page in [lab_page(&all()), trace(&full(), "zc trace")] {
+        let (elements, _) = read(&page);
+        let policy = "default-src 'none'; style-src 'unsafe-inline'";
+        assert!(elements.iter().any(|e| attribute(e, "content") == Some(policy)));
+        assert_eq!(attribute(&elements[0], "lang"), Some("en"));
+        for element in &elements {
+            assert!(!["script", "img", "link", "iframe"].contains(&&*element.0), "{element:?}");
+            for (key, value) in &element.1 {
+                assert!(!key.starts_with("on") && key != "src", "{element:?}");
+                assert!(key != "href" || value.starts_with('#'), "{element:?}");
+            }
+        }
+        assert!(!page.contains("url(") && !page.contains("@import"));
+    }
+}
+
+#[test]
+fn pictures_tables_and_boxes_that_scroll_have_names() {
+    let page = lab_page(&all());
+    let (elements, _) = read(&page);
+    let id = |name: &str| elements.iter().filter(|e| attribute(e, "id") == Some(name)).count();
+    let mut levels = vec![];
+    for element in &elements {
+        match element.0.as_str() {
+            "svg" if attribute(element, "role") == Some("img") => {
+                let names = attribute(element, "aria-labelledby").unwrap();
+                assert!(names.split(' ').all(|name| id(name) == 1), "{names}");
+            }
+            "svg" => assert_eq!(attribute(element, "aria-hidden"), Some("true")),
+            "th" => assert!(attribute(element, "scope").is_some()),
+            "h1" | "h2" | "h3" => levels.push(element.0[1..].parse::<u8>().unwrap()),
+            _ => {}
+        }
+        if attribute(element, "class") == Some("scroll") {
+            assert_eq!(attribute(element, "tabindex"), Some("0"));
+            assert!(attribute(element, "aria-label").is_some());
+        }
+    }
+    assert_eq!(levels[0], 1);
+    assert!(levels.windows(2).all(|pair| pair[1] <= pair[0] + 1), "{levels:?}");
+}
+
+#[test]
+fn what_was_not_observed_is_shown_as_that() {
+    let mut run = run(style("read-send").unwrap());
+    run.sender.copied.kernel_to_user = None;
+    run.sender.copies_per_byte.kernel_to_user = None;
+    run.sender.mode_switches = None;
+    run.sender.mode_switches_per_mib = None;
+    let line = run.sender.lines.iter_mut().find(|l| l.quantity.name() == "kernel_to_user");
+    let line = line.unwrap();
+    (line.measured, line.reason) = (None, Some("the kernel refused <it>".into()));
+    let report = only("read-send", run);
+    let page = lab_page(&report);
+    assert_numbers(&page, &report, 15);
+    let (elements, texts) = read(&page);
+    let empty = |pointer: &str| {
+        elements.iter().any(|e| {
+            attribute(e, "data-json") == Some(pointer) && attribute(e, "data-value") == Some("")
+        })
+    };
+    assert!(empty("/styles/0/sender/copied/kernel_to_user"));
+    assert!(empty("/styles/0/sender/copies_per_byte/kernel_to_user"));
+    assert!(empty("/styles/0/sender/mode_switches_per_mib"));
+    assert!(texts.iter().any(|text| text.contains("not observed: the kernel refused <it>")));
+    assert!(elements.iter().any(|e| attribute(e, "class") == Some("arrow unseen")));
+}
+
+fn hostile() -> TraceReport {
+    let mut report = full();
+    report.run.target = format!("command {HOSTILE}");
+    report.processes[0].name = HOSTILE.into();
+    report.flows[0].call = HOSTILE.into();
+    report.completeness.problems = vec![HOSTILE.into()];
+    report.completeness.unmetered = vec![HOSTILE.into()];
+    report.complete = false;
+    report
+}
+
+#[test]
+fn what_a_process_chose_stays_text() {
+    let report = hostile();
+    let page = trace(&report, &format!("zc trace -- '{HOSTILE}'"));
+    assert_numbers(&page, &report, 8);
+    let (elements, texts) = read(&page);
+    assert!(!elements.iter().any(|(name, _)| name == "script"), "{elements:?}");
+    let shown = "<script>alert(1)</script>\"'&</title></svg>\\u{1b}[2J\\u{202e}x";
+    let times = texts.iter().filter(|text| text.contains(shown)).count();
+    assert!(times >= 6, "{times}: {texts:?}");
+    assert!(!page.contains(['\u{1b}', '\u{202e}']));
+    assert!(elements.iter().all(|(_, attributes)| {
+        attributes.iter().all(|(key, _)| !key.contains("alert") && !key.contains("script"))
+    }));
+}
+
+#[test]
+fn a_style_that_could_not_run_says_why_and_has_no_picture() {
+    let page = lab_page(&all());
+    let (elements, texts) = read(&page);
+    assert!(texts.iter().any(|text| text.starts_with("Not supported here: EOPNOTSUPP")));
+    assert!(!elements.iter().any(|e| attribute(e, "id") == Some("picture-reflink-t")));
+}
+
+#[test]
+fn architectures_have_pictures_and_say_where_their_numbers_come_from() {
+    let mut report = all();
+    report.plan.network.path = Path::Nic;
+    let sendfile = report.styles.into_iter().find(|style| style.style == "sendfile").unwrap();
+    let Outcome::Measured(run) = &sendfile.outcome else { panic!("measured") };
+    let one = crate::result::architectures::ArchitectureReport {
+        name: "full zero copy",
+        textbook: "no CPU copy",
+        network: report.plan.network,
+        sender: crate::result::architectures::way(run),
+        problems: vec!["lost".into()],
+        style: sendfile,
+    };
+    let report = crate::result::architectures::ArchitecturesReport {
+        origin: report.origin,
+        complete: false,
+        verdict: report.verdict,
+        size_bytes: 1,
+        chunk_bytes: 1,
+        architectures: vec![one],
+    };
+    let page = architectures(&report, "zc lab architectures");
+    assert_numbers(&page, &report, 10);
+    assert!(page.contains("data-json=\"/architectures/0/style/sender/network_bytes\""));
+    assert!(page.contains("picture-sendfile-t"));
+}
+
+#[test]
+fn zz_write() {
+    std::fs::write("/tmp/lab.html", lab_page(&all())).unwrap();
+    std::fs::write("/tmp/trace.html", trace(&hostile(), "zc trace -- cp 'a b' c")).unwrap();
+}

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::{
     needs,
+    report::Transfer,
     support::{nothing_left_behind, run, shared, status, stderr, stdout},
     xfs::Mounted,
 };
@@ -25,6 +26,7 @@ struct Report {
     size_bytes: u64,
     chunk_bytes: u64,
     claims: Vec<Claim>,
+    transfers: Vec<Transfer>,
 }
 
 #[derive(Debug, Deserialize)]

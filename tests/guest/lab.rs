@@ -117,6 +117,8 @@ fn assert_switches(side: &Side, calls: u64) {
     assert_eq!(side.syscalls, Some(calls));
     assert_eq!(side.page_faults.user, Some(0));
     assert_eq!(side.mode_switches, Some(2 * calls));
+    // The payload of this lab is 4 MiB.
+    assert_eq!(side.mode_switches_per_mib, Some(calls as f64 / 2.0));
     assert_eq!(side.by_syscall.iter().map(|call| call.calls).sum::<u64>(), calls);
     // The kill(2) at the end of the window, in every run.
     assert!(side.fixed_syscalls.is_some_and(|fixed| fixed >= 1));

@@ -12,6 +12,7 @@ use zc::learn::{LABS, Lang};
 
 use crate::{
     pages::{Left, left},
+    report::Transfer,
     support::{nothing_left_behind, run, scratch, status, stderr, stdout, zc},
 };
 
@@ -25,6 +26,9 @@ struct Report {
     architecture: String,
     tier: String,
     lang: String,
+    complete: bool,
+    #[serde(default)]
+    problems: Vec<String>,
     labs: Vec<Lesson>,
 }
 
@@ -43,6 +47,8 @@ struct Lesson {
     facts: Vec<Fact>,
     why: Option<String>,
     reason: Option<String>,
+    #[serde(default)]
+    transfers: Vec<Transfer>,
     variation: String,
     r#try: String,
 }
@@ -101,6 +107,7 @@ fn every_lab_refuses_a_wrong_prediction_and_says_what_was_measured() {
     let left = wrong();
     let report = parsed(&left);
     assert_eq!((left.status, &*report.schema, &*report.lang), (1, "zc.learn/1", "en"));
+    assert!(report.complete, "{:?}", report.problems);
     let measured: Vec<_> =
         report.labs.iter().map(|lab| (&*lab.row, lab.measured.unwrap_or_default())).collect();
     assert_eq!(measured, MEASURED, "{:#?}", report.labs);
@@ -147,6 +154,8 @@ fn facts_explain_the_answer() {
     assert_eq!(fact("T7", "resets"), 1);
     assert_eq!((fact("T8", "cpu"), fact("T8", "card")), (2 << 20, 1 << 20));
     assert_eq!((fact("T9", "cpu"), fact("T10", "cpu")), (1 << 20, 0));
+    let transfers = report.labs.iter().map(|lesson| lesson.transfers.len()).collect::<Vec<_>>();
+    assert_eq!(transfers, [1, 2, 0, 1, 2, 0, 0, 1, 1, 1]);
 }
 
 /// `zc learn close`, typed at.

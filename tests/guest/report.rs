@@ -455,3 +455,37 @@ pub(crate) struct Devices {
     pub(crate) network_bytes: Option<u64>,
     pub(crate) network_buffers: Option<u64>,
 }
+
+/// A transfer that a claim or a lab for learners rests on.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "fields are there to be checked by parsing")]
+pub(crate) struct Transfer {
+    pub(crate) style: String,
+    pub(crate) how: String,
+    pub(crate) moved_bytes: u64,
+    pub(crate) sender: Moved,
+    pub(crate) receiver: Option<Moved>,
+    pub(crate) machine: Option<MachineMoved>,
+}
+
+/// What one of its processes did.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "fields are there to be checked by parsing")]
+pub(crate) struct Moved {
+    pub(crate) copied: Copied<u64>,
+    pub(crate) copies_per_byte: Copied<f64>,
+    pub(crate) mode_switches: Option<u64>,
+    pub(crate) mode_switches_per_mib: Option<f64>,
+    pub(crate) block_io: Option<BlockIo>,
+    pub(crate) network_bytes: Option<u64>,
+}
+
+/// What was copied on nobody's account.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "fields are there to be checked by parsing")]
+pub(crate) struct MachineMoved {
+    pub(crate) kernel_to_kernel: u64,
+}

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
+
 use super::{Decided, Fact, Unobservable, programs::Programs};
 use crate::{
     expect::{Quantity, Side},
@@ -11,11 +13,13 @@ use crate::{
     result::{
         LabReport, Outcome, RunReport, SideReport,
         architectures::{Way, way},
+        transfer::TransferReport,
     },
 };
 
 /// How a style is run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Circumstances {
     /// Over loopback, the payload in the page cache.
     Warm,
@@ -50,17 +54,28 @@ impl Circumstances {
         }
     }
 
+    /// What TCP goes over.
+    pub fn path(self) -> Path {
+        match self {
+            Self::Warm | Self::Cold | Self::Sharing => Path::Loopback,
+            Self::Veth | Self::ColdVeth | Self::ColdVethWithoutGather => Path::Veth,
+            Self::Nic | Self::NicWithoutGather => Path::Nic,
+        }
+    }
+
+    /// Whether the payload is on the disk only.
+    pub fn is_cold(self) -> bool {
+        !matches!(self, Self::Warm | Self::Sharing | Self::Veth)
+    }
+
     /// What the lab is to be asked for.
     pub(crate) fn options(self, options: &lab::Options) -> lab::Options {
-        let (path, gather) = match self {
-            Self::Warm | Self::Cold | Self::Sharing => (Path::Loopback, None),
-            Self::Veth | Self::ColdVeth => (Path::Veth, Some(true)),
-            Self::ColdVethWithoutGather => (Path::Veth, Some(false)),
-            Self::Nic => (Path::Nic, Some(true)),
-            Self::NicWithoutGather => (Path::Nic, Some(false)),
+        let gather = match self {
+            Self::Warm | Self::Cold | Self::Sharing => None,
+            Self::Veth | Self::ColdVeth | Self::Nic => Some(true),
+            Self::NicWithoutGather | Self::ColdVethWithoutGather => Some(false),
         };
-        let cold = !matches!(self, Self::Warm | Self::Sharing | Self::Veth);
-        lab::Options { path, gather, cold, ..options.clone() }
+        lab::Options { path: self.path(), gather, cold: self.is_cold(), ..options.clone() }
     }
 }
 
@@ -118,6 +133,8 @@ pub struct Evidence {
     runs: BTreeMap<Need, Result<RunReport, Unobservable>>,
     /// Sites that this kernel has and that were not watched.
     unwatched: BTreeMap<Circumstances, BTreeSet<&'static str>>,
+    /// What no meter could count, and why.
+    unmetered: BTreeMap<Circumstances, Vec<String>>,
     /// Measured when a claim asks for them.
     pub(crate) programs: Programs,
 }
@@ -125,7 +142,8 @@ pub struct Evidence {
 impl Evidence {
     /// No run yet; and `programs` to be asked.
     pub(crate) fn new(programs: Programs) -> Self {
-        Self { runs: BTreeMap::new(), unwatched: BTreeMap::new(), programs }
+        let (runs, unwatched, unmetered) = Default::default();
+        Self { runs, unwatched, unmetered, programs }
     }
 
     /// Adds what the lab found in circumstances `how`. Of a report that lost counts nothing is believed.
@@ -139,6 +157,7 @@ impl Evidence {
         let watched = |status: &Status| matches!(status, Status::Attached { .. } | Status::Absent);
         let unwatched = sites.filter(|site| !watched(&site.status)).map(|site| site.site);
         self.unwatched.insert(how, unwatched.collect());
+        self.unmetered.insert(how, report.completeness.unmetered);
         for style in report.styles {
             let run = match (&incomplete, style.outcome) {
                 (_, Outcome::NotSupported { not_supported: lacking }) => {
@@ -171,6 +190,16 @@ impl Evidence {
         let lacking = |run: &Result<_, _>| matches!(run, Err(Unobservable::Lacking(_)));
         let found = runs().find(|run| !lacking(run)).or_else(|| runs().last());
         found.unwrap_or_else(|| Err(Unobservable::Lacking("nothing was run".into())))
+    }
+
+    /// What was measured for these needs.
+    pub(crate) fn transfers(&self, needs: impl Iterator<Item = Need>) -> Vec<TransferReport> {
+        let transfer = |need: Need| {
+            let run = self.runs.get(&need)?.as_ref().ok()?;
+            let unmetered = self.unmetered.get(&need.how).map_or(&[][..], Vec::as_slice);
+            Some(TransferReport::new(need.style, need.how, run, unmetered))
+        };
+        needs.filter_map(transfer).collect()
     }
 
     /// The run of `need`.

@@ -1,6 +1,6 @@
 //! Measures what claims need, and decides them.
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use anyhow::Result;
 
@@ -58,6 +58,7 @@ pub fn run(
     let mut problems = evidence.gather(needs(options), &with)?;
     let decide = |claim: &&Claim| decide(claim, &evidence, progress);
     let claims = options.claims.iter().map(decide).collect();
+    let transfers = evidence.transfers(needs(options).collect::<BTreeSet<_>>().into_iter());
     problems.extend(evidence.programs.problems());
     Ok(ClaimsReport {
         origin: Origin::here(SCHEMA, Tier::Sites),
@@ -66,6 +67,7 @@ pub fn run(
         size_bytes: payload.size,
         chunk_bytes: options.lab.chunk,
         claims,
+        transfers,
     })
 }
 

@@ -3,7 +3,8 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::{
-    Exit, Failure, Outcome, interruptible, lab::payload, output::OutputArgs, progress::Bar,
+    Exit, Failure, Outcome, html::HtmlArgs, interruptible, lab::payload, output::OutputArgs,
+    progress::Bar,
 };
 use crate::{
     claims::{self, CHUNK, CLAIMS, Claim, SIZE, Verdict, claim},
@@ -41,6 +42,8 @@ pub(super) struct Args {
     json: bool,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    html: HtmlArgs,
     /// End after so many seconds
     #[arg(long, default_value_t = 600, value_name = "SECONDS")]
     timeout: u64,
@@ -51,6 +54,7 @@ Examples:
   sudo zc claims              every claim that this machine can decide
   sudo zc claims 6 9          is vmsplice without a copy, is tee?
   sudo zc claims T8 --json    what the textbook says of read and send
+  sudo zc claims --html c.html  a page with a picture of each transfer
   zc claims --list            what is claimed, and by whom
 
 Exit status:
@@ -73,6 +77,7 @@ pub(super) fn main(args: &Args) -> Outcome {
         return list(args.output.on_stdout());
     }
     let output = args.output.open()?;
+    let html = args.html.open()?;
     let claims: Vec<_> =
         if args.claims.is_empty() { CLAIMS.iter().collect() } else { args.claims.clone() };
     let lab = lab::Options {
@@ -95,6 +100,8 @@ pub(super) fn main(args: &Args) -> Outcome {
         report::claims::text(&report, args.output.coloured())
     };
     output.write(&text).map_err(Failure::unobserved)?;
+    let page = |command: &str| report::html::claims(&report, command);
+    html.write(page).map_err(Failure::unobserved)?;
     Ok(if interrupted { Exit::Interrupted } else { exit(&report, !args.claims.is_empty()) })
 }
 

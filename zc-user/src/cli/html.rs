@@ -1,4 +1,4 @@
-//! `--html`, of the lab and of traces.
+//! `--html`, the same for every subcommand that makes a report.
 
 use std::{env, path::PathBuf};
 

@@ -12,7 +12,9 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 
 use super::{
-    Exit, Failure, Outcome, interruptible,
+    Exit, Failure, Outcome,
+    html::HtmlArgs,
+    interruptible,
     lab::{parse_bytes, payload},
     output::OutputArgs,
     progress::Bar,
@@ -63,6 +65,8 @@ pub(super) struct Args {
     json: bool,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    html: HtmlArgs,
     /// End after so many seconds of measuring
     #[arg(long, default_value_t = 600, value_name = "SECONDS")]
     timeout: u64,
@@ -211,7 +215,11 @@ impl Args {
                 }
             }
             match &mut whole {
-                Some(whole) => whole.labs.extend(report.labs),
+                Some(whole) => {
+                    whole.complete &= report.complete;
+                    whole.problems.extend(report.problems);
+                    whole.labs.extend(report.labs);
+                }
                 None => whole = Some(report),
             }
             if interrupted {
@@ -265,6 +273,7 @@ pub(super) fn main(args: &Args) -> Outcome {
         return list(args);
     }
     let output = args.output.open()?;
+    let html = args.html.open()?;
     let wanted = args.wanted()?;
     let answered = args.answers.is_some();
     let (report, interrupted) = if answered {
@@ -283,6 +292,8 @@ pub(super) fn main(args: &Args) -> Outcome {
     if let Some(shown) = shown {
         output.write(&shown).map_err(Failure::unobserved)?;
     }
+    let page = |command: &str| report::html::learn(&report, command);
+    html.write(page).map_err(Failure::unobserved)?;
     Ok(if interrupted { Exit::Interrupted } else { exit(&report) })
 }
 

@@ -10,6 +10,7 @@ use crate::{
     result::{
         Origin, Tier,
         learn::{LearnReport, LessonFact, LessonReport, Outcome},
+        transfer::TransferReport,
     },
     transfer::{payload::Payload, session::Running},
 };
@@ -58,15 +59,15 @@ pub fn run(
 ) -> Result<LearnReport> {
     let folder = counting.as_ref().map(|payload| payload.folder.clone()).unwrap_or_default();
     let mut evidence = Evidence::new(Programs::new(folder, running.clone()));
-    let mut obstacle = None;
+    let (mut obstacle, mut problems) = (None, Vec::new());
     match counting {
         Ok(payload) => {
             let with =
                 gather::Gather { lab: &options.lab, sharing_dir: None, payload, running, progress };
-            measure(&mut evidence, needs(options), &with)?;
+            problems.extend(measure(&mut evidence, needs(options), &with)?);
             let lacking = options.labs.iter().filter(|(lab, _)| lab.lacks(&evidence));
             let instead: Vec<_> = lacking.flat_map(|(lab, _)| lab.instead).copied().collect();
-            measure(&mut evidence, instead.into_iter(), &with)?;
+            problems.extend(measure(&mut evidence, instead.into_iter(), &with)?);
         }
         Err(why) => obstacle = Some(why),
     }
@@ -78,28 +79,36 @@ pub fn run(
             Some(why) if lab.probes => Err(Unobservable::Lacking(why.clone())),
             _ => (lab.measure)(&evidence),
         };
-        labs.push(lesson(lab, options.lang, *predicted, measured)?);
+        let transfers = evidence.transfers(lab.needs.iter().chain(lab.instead).copied());
+        labs.push(lesson(lab, options.lang, *predicted, (measured, transfers))?);
         progress.step();
     }
-    Ok(LearnReport { origin: Origin::here(SCHEMA, tier), lang: options.lang, labs })
+    problems.extend(evidence.programs.problems());
+    Ok(LearnReport {
+        origin: Origin::here(SCHEMA, tier),
+        lang: options.lang,
+        complete: problems.is_empty(),
+        problems,
+        labs,
+    })
 }
 
-/// Gathers what is needed; what cannot be measured is lacking.
+/// Gathers what is needed, and tells what was lost on the way; what cannot be measured is lacking.
 fn measure(
     evidence: &mut Evidence,
     needs: impl Iterator<Item = Need>,
     with: &gather::Gather<'_>,
-) -> Result<()> {
+) -> Result<Vec<String>> {
     let needs: Vec<_> = needs.collect();
     match evidence.gather(needs.iter().copied(), with) {
-        Err(error) if with.running.stopped().is_some() => return Err(error),
+        Err(error) if with.running.stopped().is_some() => Err(error),
         Err(error) => {
             let why = one_line(error.as_ref());
             needs.iter().for_each(|need| evidence.lacks(*need, &why));
+            Ok(Vec::new())
         }
-        Ok(_problems) => {}
+        Ok(problems) => Ok(problems),
     }
-    Ok(())
 }
 
 impl Lab {
@@ -114,7 +123,7 @@ fn lesson(
     lab: &Lab,
     lang: Lang,
     predicted: u64,
-    measured: Result<Measured, Unobservable>,
+    (measured, transfers): (Result<Measured, Unobservable>, Vec<TransferReport>),
 ) -> Result<LessonReport> {
     let page = lab.page(lang)?;
     let outcome = match &measured {
@@ -142,6 +151,7 @@ fn lesson(
         why: measured.as_ref().map(|measured| page.why(&measured.facts)),
         measured: measured.map(|measured| measured.answer.number()),
         reason,
+        transfers,
         title: page.title,
         explanation: page.explanation,
         question: page.question,
@@ -159,7 +169,7 @@ mod tests {
     fn compared(measured: Result<u64, Unobservable>) -> LessonReport {
         let facts = vec![("payload", 77), ("cpu", 154)];
         let measured = measured.map(|n| Measured { answer: Answer::count(n), facts });
-        lesson(&LABS[7], Lang::En, 4, measured).unwrap()
+        lesson(&LABS[7], Lang::En, 4, (measured, Vec::new())).unwrap()
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Origin;
+use super::{Origin, transfer::TransferReport};
 use crate::claims::{Fact, Verdict};
 
 /// What became of each claim.
@@ -22,6 +22,8 @@ pub struct ClaimsReport {
     pub chunk_bytes: u64,
     /// In the order of the table.
     pub claims: Vec<ClaimReport>,
+    /// The styles' runs that decided them, each once.
+    pub transfers: Vec<TransferReport>,
 }
 
 /// One claim.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Origin;
+use super::{Origin, transfer::TransferReport};
 use crate::{
     check::Number,
     learn::{Lang, Page},
@@ -16,7 +16,12 @@ pub struct LearnReport {
     pub origin: Origin,
     /// What the texts are written in.
     pub lang: Lang,
-    /// In the order of the table.
+    /// Whether no count was lost, and everything that was relied on was watched.
+    pub complete: bool,
+    /// What was lost, or not watched.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
+    /// In the order in which they were done.
     pub labs: Vec<LessonReport>,
 }
 
@@ -77,6 +82,9 @@ pub struct LessonReport {
     /// Why nothing was measured, in the words of whoever refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The styles' runs that were measured for it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub transfers: Vec<TransferReport>,
     /// What to try next.
     pub variation: String,
     /// The command for that.

@@ -25,6 +25,7 @@ pub mod meters;
 pub mod picture;
 pub mod stacks;
 pub mod trace;
+pub mod transfer;
 
 use meters::{Devices, MeterStatus, Switches};
 

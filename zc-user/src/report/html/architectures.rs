@@ -15,7 +15,10 @@ use crate::{
         text::{bytes, ratio},
         trace::copied,
     },
-    result::architectures::{ArchitectureReport, ArchitecturesReport},
+    result::{
+        architectures::{ArchitectureReport, ArchitecturesReport},
+        picture::bars as compared,
+    },
 };
 
 /// The whole page; `command` is the command line that made the report.
@@ -52,9 +55,9 @@ pub fn architectures(report: &ArchitecturesReport, command: &str) -> String {
             },
         },
         Section { id: "ways", title: "The way of the bytes", body: each },
-        comparison(&styles, words),
+        comparison(&compared::placed(&styles), words),
         basis(&rests, words),
-        repeat(command, &report.origin),
+        repeat(command, &report.origin, words),
     ];
     let title = "zc lab architectures: three ways to serve a file";
     page(title, words, &lead(report, &rests), &sections)

@@ -92,5 +92,7 @@ fn class(what: What) -> &'static str {
         What::Cpu(Direction::KernelToKernel) => "kk",
         What::Copies => "cpu",
         What::Switches | What::SystemCalls | What::PageFaults | What::Interrupts => "switch",
+        What::Predicted => "guess",
+        What::Measured => "cpu",
     }
 }

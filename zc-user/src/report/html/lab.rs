@@ -37,9 +37,9 @@ pub fn lab(report: &LabReport, command: &str) -> String {
     let sections = [
         Section { id: "summary", title: "Summary", body: summary(&report.styles).markup(words) },
         Section { id: "styles", title: "The way of the bytes", body: each },
-        comparison(&styles, words),
+        comparison(&compared::placed(&styles), words),
         basis(&rests, words),
-        repeat(command, &report.origin),
+        repeat(command, &report.origin, words),
     ];
     page("zc lab: how often the CPU copies each byte", words, &lead(report, &rests), &sections)
 }
@@ -58,17 +58,14 @@ fn lead(report: &LabReport, rests: &Basis<'_>) -> Markup {
     }
 }
 
-/// Bars of all styles.
-pub(super) fn comparison(styles: &[compared::Placed<'_>], words: &Words) -> Section {
+/// Bars of all runs.
+pub(super) fn comparison(runs: &[compared::Placed<'_>], words: &Words) -> Section {
     let body = html! {
-        p {
-            "KU: from the kernel into the process; UK: from the process into the kernel; KK: within the kernel. "
-            "Each byte counts as often as the CPU copied it; what a device moved is in none of these."
-        }
-        (bars("CPU copies of each byte", &compared::copies(styles), words))
-        (bars("Mode switches for each MiB", &compared::switches(styles), words))
+        p { (words.directions) }
+        (bars(words.copies_of_each_byte, &compared::copies(runs), words))
+        (bars(words.switches_for_each_mib, &compared::switches(runs), words))
     };
-    Section { id: "comparison", title: "Side by side", body }
+    Section { id: "comparison", title: words.side_by_side, body }
 }
 
 /// A style: its picture, and its lines.

@@ -10,11 +10,14 @@ use crate::result::Origin;
 
 mod architectures;
 mod bars;
+mod claims;
 mod completeness;
 mod lab;
+mod learn;
 mod picture;
 mod tables;
 mod trace;
+mod transfers;
 mod words;
 
 #[cfg(test)]
@@ -22,12 +25,14 @@ mod tests;
 
 pub use architectures::architectures;
 pub use bars::bars;
+pub use claims::claims;
 pub use completeness::{Basis, basis, conclusion};
 pub use lab::lab;
+pub use learn::learn;
 pub use picture::{legend, picture};
 pub use tables::{Cell, Table, verdict};
 pub use trace::trace;
-pub use words::{ENGLISH, Words};
+pub use words::{CHINESE, ENGLISH, Words};
 
 /// The style sheet, which is part of each page.
 const CSS: &str = include_str!("style.css");
@@ -97,19 +102,17 @@ pub fn scrolling(label: &str, words: &Words, content: &Markup) -> Markup {
 }
 
 /// How to make the report again: the command line as a shell takes it, and where it ran.
-pub fn repeat(command: &str, origin: &Origin) -> Section {
+pub fn repeat(command: &str, origin: &Origin, words: &Words) -> Section {
     let body = html! {
-        pre.command tabindex="0" role="region" aria-label="command" { code { (harmless(command)) } }
+        pre.command tabindex="0" role="region" aria-label=(words.command) {
+            code { (harmless(command)) }
+        }
         dl.facts {
             dt { "zc" } dd { (origin.zc) }
-            dt { "kernel" } dd { (harmless(&origin.kernel)) " (" (origin.architecture) ")" }
-            dt { "tier" } dd { (origin.tier.name()) }
+            dt { (words.kernel) } dd { (harmless(&origin.kernel)) " (" (origin.architecture) ")" }
+            dt { (words.tier) } dd { (origin.tier.name()) }
         }
-        p {
-            "Each number in a picture or a bar carries its place in the output of " code { "--json" }
-            " as a JSON pointer (" code { "data-json" } "), and the number itself ("
-            code { "data-value" } ")."
-        }
+        p { (words.pointers) }
     };
-    Section { id: "repeat", title: "How to repeat it", body }
+    Section { id: "repeat", title: words.repeat, body }
 }

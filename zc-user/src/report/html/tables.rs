@@ -14,6 +14,8 @@ pub enum Cell {
     Number(String),
     /// Whether theory held.
     Verdict(Verdict),
+    /// What a page makes itself.
+    Markup(Markup),
     /// Not a number, and why.
     NotObserved(String),
 }
@@ -38,6 +40,7 @@ impl Cell {
         match self {
             Self::Text(text) => html! { td { (text) } },
             Self::Number(number) => html! { td.n { (number) } },
+            Self::Markup(markup) => html! { td { (markup) } },
             Self::Verdict(verdict) => html! { td { (self::verdict(*verdict)) } },
             Self::NotObserved(why) if why.is_empty() => html! { td.no { (words.not_observed) } },
             Self::NotObserved(why) => {
@@ -96,7 +99,7 @@ impl Table {
 fn plain(cell: &Cell) -> &str {
     match cell {
         Cell::Text(text) | Cell::Number(text) | Cell::NotObserved(text) => text,
-        Cell::Verdict(_) => "",
+        Cell::Verdict(_) | Cell::Markup(_) => "",
     }
 }
 

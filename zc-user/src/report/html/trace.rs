@@ -38,7 +38,7 @@ pub fn trace(report: &TraceReport, command: &str) -> String {
             body: calls(&report.syscalls).markup(words),
         },
         basis(&rests, words),
-        repeat(command, &report.origin),
+        repeat(command, &report.origin, words),
     ];
     page("zc trace: how often the CPU copied each byte", words, &lead(report, &rests), &sections)
 }

@@ -29,6 +29,20 @@ pub struct Words {
     pub prompt: &'static str,
     /// What is said of one that is no number.
     pub no_number: &'static str,
+    /// What a prediction's number counts.
+    pub unit: &'static str,
+    /// What a number that explains it counts.
+    pub fact: &'static str,
+    /// A page's title.
+    pub page_title: &'static str,
+    /// Above all labs.
+    pub labs: &'static str,
+    /// Above what the numbers rest on.
+    pub rests: &'static str,
+    /// That nothing was lost.
+    pub complete: &'static str,
+    /// That something was.
+    pub incomplete: &'static str,
     right: &'static str,
     wrong: &'static str,
     not_supported: &'static str,
@@ -48,6 +62,13 @@ static EN: Words = Words {
     outcome: "outcome",
     prompt: "Your prediction",
     no_number: "Type a number, such as 4 or 64K",
+    unit: "unit",
+    fact: "what",
+    page_title: "zc learn: predict, measure, see why",
+    labs: "Labs",
+    rests: "What this rests on",
+    complete: "Complete: no count was lost, and everything that was relied on was watched.",
+    incomplete: "Not complete:",
     right: "right",
     wrong: "wrong",
     not_supported: "not supported here",
@@ -67,6 +88,13 @@ static ZH: Words = Words {
     outcome: "结果",
     prompt: "你的预测",
     no_number: "请输入一个数，例如 4 或 64K",
+    unit: "单位",
+    fact: "项目",
+    page_title: "zc learn：先预测，再测量，看为什么",
+    labs: "实验",
+    rests: "这些数字可靠吗",
+    complete: "完整：没有丢失计数，所依赖的都观测到了。",
+    incomplete: "不完整：",
     right: "正确",
     wrong: "错误",
     not_supported: "这台机器不支持",

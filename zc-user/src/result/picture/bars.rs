@@ -1,10 +1,11 @@
 //! Numbers that are compared side by side.
 
-use super::{Figure, of};
+use super::{Figure, Value, of};
 use crate::{
+    check::Number,
     expect::Side,
     probes::catalogue::Direction,
-    result::{SideReport, StyleReport, trace::TraceReport},
+    result::{RunReport, SideReport, StyleReport, learn::LessonReport, trace::TraceReport},
 };
 
 /// What a part of a bar is.
@@ -22,6 +23,10 @@ pub enum What {
     PageFaults,
     /// Mode switches by interrupts.
     Interrupts,
+    /// What a learner said.
+    Predicted,
+    /// What was measured of that.
+    Measured,
 }
 
 /// A part of a bar.
@@ -46,12 +51,29 @@ pub struct Bar {
     pub parts: Vec<Part>,
 }
 
-/// A style's report and its place in the report's JSON.
-pub type Placed<'a> = (&'a StyleReport, String);
+/// A run, what it is called, and its place in the report's JSON.
+#[derive(Clone, Debug)]
+pub struct Placed<'a> {
+    /// The name of its style, and what else tells it from the others.
+    pub label: String,
+    /// What was measured.
+    pub run: &'a RunReport,
+    /// As `/styles/0`.
+    pub base: String,
+}
 
-/// CPU copies of each byte by the sides of each style that was measured.
-pub fn copies(styles: &[Placed<'_>]) -> Vec<Bar> {
-    bars(styles, |side, base| {
+/// Those of styles that were measured.
+pub fn placed<'a>(styles: &[(&'a StyleReport, String)]) -> Vec<Placed<'a>> {
+    let place = |(style, base): &(&'a StyleReport, String)| {
+        let run = style.run()?;
+        Some(Placed { label: style.style.to_owned(), run, base: base.clone() })
+    };
+    styles.iter().filter_map(place).collect()
+}
+
+/// CPU copies of each byte by the sides of each run.
+pub fn copies(runs: &[Placed<'_>]) -> Vec<Bar> {
+    bars(runs, |side, base| {
         let base = format!("{base}/copies_per_byte");
         let part = |way| Part {
             what: What::Cpu(way),
@@ -66,22 +88,21 @@ pub fn copies(styles: &[Placed<'_>]) -> Vec<Bar> {
 }
 
 /// Mode switches for each MiB, by system calls and page faults, likewise.
-pub fn switches(styles: &[Placed<'_>]) -> Vec<Bar> {
-    bars(styles, |side, base| {
+pub fn switches(runs: &[Placed<'_>]) -> Vec<Bar> {
+    bars(runs, |side, base| {
         let pointer = format!("{base}/mode_switches_per_mib");
         let figure = Figure::at(pointer, side.mode_switches_per_mib);
         vec![Part { what: What::Switches, figure, reason: None }]
     })
 }
 
-fn bars(styles: &[Placed<'_>], of: impl Fn(&SideReport, &str) -> Vec<Part>) -> Vec<Bar> {
-    let runs = styles.iter().filter_map(|(style, base)| Some((style.style, style.run()?, base)));
-    let sides = runs.flat_map(|(name, run, base)| {
-        run.sides().map(move |(side, report)| (name, side, report, base))
-    });
+fn bars(runs: &[Placed<'_>], of: impl Fn(&SideReport, &str) -> Vec<Part>) -> Vec<Bar> {
+    let sides = runs
+        .iter()
+        .flat_map(|placed| placed.run.sides().map(move |(side, report)| (placed, side, report)));
     sides
-        .map(|(name, side, report, base)| Bar {
-            label: name.to_owned(),
+        .map(|(Placed { label, base, .. }, side, report)| Bar {
+            label: label.clone(),
             side: Some(side),
             parts: of(report, &format!("{base}/{}", side.name())),
         })
@@ -91,6 +112,26 @@ fn bars(styles: &[Placed<'_>], of: impl Fn(&SideReport, &str) -> Vec<Part>) -> V
 fn reason(side: &SideReport, way: Direction) -> Option<String> {
     let line = side.lines.iter().find(|line| line.quantity.direction() == Some(way))?;
     line.reason.clone()
+}
+
+/// A learner's prediction and what was measured, as `labels` call them; `base` is the lab's place in the JSON.
+pub fn answers(lesson: &LessonReport, base: &str, labels: [&str; 2]) -> Vec<Bar> {
+    let measured = lesson.measured.map(|number| match number {
+        Number::Whole(whole) => {
+            u64::try_from(whole).map_or(Value::Ratio(number.as_f64()), Value::Whole)
+        }
+        Number::Real(real) => Value::Ratio(real),
+    });
+    let figures = [
+        (What::Predicted, Figure::at(format!("{base}/predicted"), Some(lesson.predicted))),
+        (What::Measured, Figure::at(format!("{base}/measured"), measured)),
+    ];
+    let bars = figures.into_iter().zip(labels).map(|((what, figure), label)| Bar {
+        label: label.to_owned(),
+        side: None,
+        parts: vec![Part { what, figure, reason: lesson.reason.clone() }],
+    });
+    bars.collect()
 }
 
 /// Copies of each byte in each flow of a trace.

@@ -335,7 +335,8 @@ fn every_figure_is_in_the_json() {
         .filter_map(|(style, base)| lab::style(style, base, Path::Loopback, &[]))
         .collect();
     assert_eq!(pictures.len(), STYLES.len() - 1);
-    let bars = [bars::copies(&placed), bars::switches(&placed)].concat();
+    let runs = bars::placed(&placed);
+    let bars = [bars::copies(&runs), bars::switches(&runs)].concat();
     let figures = figures(&pictures, &bars);
     assert!(figures.len() > 300);
     for Figure { pointer, value } in figures {

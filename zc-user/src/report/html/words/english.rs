@@ -1,50 +1,12 @@
-//! The words of pictures and bars, in one place for a language.
+//! English.
 
+use super::Words;
 use crate::{
+    claims::Circumstances,
     expect::Side,
     probes::catalogue::Direction,
     result::picture::{Mover, Note, Place, Zone, bars::What},
 };
-
-/// A language.
-pub struct Words {
-    /// Its tag, as HTML has it (BCP 47).
-    pub lang: &'static str,
-    /// A station.
-    pub place: fn(Place) -> &'static str,
-    /// Where stations lie, in a picture of one way.
-    pub band: fn(Zone) -> &'static str,
-    /// What rows have in common, in a picture of flows.
-    pub zone: fn(Zone) -> &'static str,
-    /// Who moved bytes.
-    pub mover: fn(Mover) -> &'static str,
-    /// More about a movement.
-    pub note: fn(Note) -> &'static str,
-    /// A part of a bar.
-    pub what: fn(What) -> &'static str,
-    /// A side.
-    pub side: fn(Side) -> &'static str,
-    /// What was not seen.
-    pub not_observed: &'static str,
-    /// `1 copy a byte`; the number as text.
-    pub copies: fn(&str) -> String,
-    /// How many bytes were copied, of those that were handed on; the number as text.
-    pub copied: fn(&str) -> String,
-    /// What the kinds of arrows mean.
-    pub legend: &'static str,
-    /// The picture in words.
-    pub in_words: &'static str,
-    /// How many flows have no arrow.
-    pub smaller: fn(usize) -> String,
-    /// A link past the navigation.
-    pub skip: &'static str,
-    /// The navigation.
-    pub contents: &'static str,
-    /// Stands on a box that scrolls.
-    pub scrolls: &'static str,
-    /// What is expected, not measured.
-    pub predicted: &'static str,
-}
 
 /// English.
 pub static ENGLISH: Words = Words {
@@ -66,7 +28,38 @@ pub static ENGLISH: Words = Words {
     contents: "Contents",
     scrolls: "scrolls sideways",
     predicted: "predicted",
+    how,
+    summary: "Summary",
+    ways: "The way of the bytes",
+    side_by_side: "Side by side",
+    directions: "KU: from the kernel into the process; UK: from the process into the kernel; KK: within the kernel. Each \
+                 byte counts as often as the CPU copied it; what a device moved is in none of these.",
+    copies_of_each_byte: "CPU copies of each byte",
+    switches_for_each_mib: "Mode switches for each MiB",
+    repeat: "How to repeat it",
+    command: "command",
+    kernel: "kernel",
+    tier: "tier",
+    pointers: "Each number in a picture or a bar carries its place in the output of --json as a JSON pointer \
+               (data-json), and the number itself (data-value).",
 };
+
+fn how(how: Circumstances) -> &'static str {
+    match how {
+        Circumstances::Warm => "file in memory, loopback",
+        Circumstances::Cold => "file on the disk only, loopback",
+        Circumstances::Sharing => "file system that shares blocks",
+        Circumstances::Veth => "file in memory, veth pair",
+        Circumstances::Nic => "file on the disk only, network card that gathers",
+        Circumstances::NicWithoutGather => {
+            "file on the disk only, network card that does not gather"
+        }
+        Circumstances::ColdVeth => "file on the disk only, veth pair that gathers",
+        Circumstances::ColdVethWithoutGather => {
+            "file on the disk only, veth pair that does not gather"
+        }
+    }
+}
 
 fn place(place: Place) -> &'static str {
     match place {
@@ -144,5 +137,6 @@ fn what(what: What) -> &'static str {
         What::Copies => "",
         What::Switches => "",
         What::SystemCalls | What::PageFaults | What::Interrupts => "",
+        What::Predicted | What::Measured => "",
     }
 }

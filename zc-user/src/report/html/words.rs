@@ -127,12 +127,13 @@ fn note(note: Note) -> &'static str {
         Note::MachineWide => {
             "copies here are on no process's account: they are counted for the whole machine"
         }
-        Note::RestByReference => "fewer than the payload: the rest was handed on by reference",
+        Note::Partly => "fewer bytes than the payload: the rest was not copied here",
         Note::Encrypted => {
             "encrypted on the way: the CPU reads and writes each byte anew, which is no copy"
         }
         Note::CardWrites => "what a card writes into memory as it receives is not counted",
         Note::Later => "copied by the network stack, after the call that sent it",
+        Note::Unsaid => "see what the report rests on",
     }
 }
 

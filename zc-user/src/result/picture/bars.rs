@@ -2,9 +2,12 @@
 
 use super::{Figure, of};
 use crate::{
-    expect::Side,
+    expect::{Quantity, Side},
     probes::catalogue::Direction,
-    result::{SideReport, StyleReport, trace::TraceReport},
+    result::{
+        SideReport, StyleReport,
+        trace::{Flow, TraceReport},
+    },
 };
 
 /// What a part of a bar is.
@@ -56,7 +59,7 @@ pub fn copies(styles: &[Placed<'_>]) -> Vec<Bar> {
         let part = |way| Part {
             what: What::Cpu(way),
             figure: of(&base, &side.copies_per_byte, way),
-            reason: reason(side, way),
+            reason: reason(side, |quantity| quantity.direction() == Some(way)),
         };
         // In the order of a server's bytes.
         [Direction::KernelToUser, Direction::UserToKernel, Direction::KernelToKernel]
@@ -70,7 +73,8 @@ pub fn switches(styles: &[Placed<'_>]) -> Vec<Bar> {
     bars(styles, |side, base| {
         let pointer = format!("{base}/mode_switches_per_mib");
         let figure = Figure::at(pointer, side.mode_switches_per_mib);
-        vec![Part { what: What::Switches, figure, reason: None }]
+        let reason = reason(side, |quantity| quantity == Quantity::ModeSwitches);
+        vec![Part { what: What::Switches, figure, reason }]
     })
 }
 
@@ -88,14 +92,14 @@ fn bars(styles: &[Placed<'_>], of: impl Fn(&SideReport, &str) -> Vec<Part>) -> V
         .collect()
 }
 
-fn reason(side: &SideReport, way: Direction) -> Option<String> {
-    let line = side.lines.iter().find(|line| line.quantity.direction() == Some(way))?;
-    line.reason.clone()
+/// Why nothing was measured, as the line of that quantity has it.
+fn reason(side: &SideReport, of: impl Fn(Quantity) -> bool) -> Option<String> {
+    side.lines.iter().find(|line| of(line.quantity))?.reason.clone()
 }
 
 /// Copies of each byte in each flow of a trace.
 pub fn flows(report: &TraceReport) -> Vec<Bar> {
-    let bar = |(at, flow): (usize, &crate::result::trace::Flow)| Bar {
+    let bar = |(at, flow): (usize, &Flow)| Bar {
         label: match (flow.source, flow.sink) {
             ("", "") => flow.call.clone(),
             (source, sink) => format!("{}: {source} → {sink}", flow.call),

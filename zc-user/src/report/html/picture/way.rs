@@ -8,13 +8,13 @@ use crate::result::picture::{Arrow, Picture, Zone};
 
 const WIDTH: f64 = 146.0;
 const HEIGHT: f64 = 42.0;
-const MARGIN: f64 = 26.0;
+const MARGIN: f64 = 21.0;
 /// Of a band, and what is between two.
 const BAND: f64 = 102.0;
 const BETWEEN: f64 = 72.0;
 /// From column to column: wider where an arrow goes straight there, and its label with it.
-const NEAR: f64 = 178.0;
-const FAR: f64 = 268.0;
+const NEAR: f64 = 172.0;
+const FAR: f64 = 256.0;
 /// From line to line of a label.
 const STEP: f64 = 14.0;
 

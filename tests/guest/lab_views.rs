@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::{
+    page::same_numbers,
     report::Lab,
     support::{SMALL_LAB, lab, run, scratch, shared, status, stderr, stdout},
 };
@@ -114,5 +115,22 @@ fn the_list_names_every_style() {
     assert_eq!(status(&output), 0);
     for style in ["read-send", "mmap-send", "sendfile", "splice"] {
         assert!(stdout(&output).contains(style));
+    }
+}
+
+#[test]
+fn pages_show_the_numbers_of_their_reports() {
+    let folder = scratch();
+    let [page, report] = ["page", "report"].map(|name| folder.path().join(name));
+    let [to_page, to_report] = [&page, &report].map(|path| path.to_str().unwrap());
+    let files = ["--size", "1M", "--json", "--output", to_report, "--html", to_page];
+    for (what, least) in [(&["--all"][..], 380), (&["architectures"], 30)] {
+        let output = run(&[&["lab"], what, &files].concat());
+        assert!([0, 2].contains(&status(&output)), "{}", stderr(&output));
+        let page = fs::read_to_string(&page).unwrap();
+        let report = serde_json::from_str(&fs::read_to_string(&report).unwrap()).unwrap();
+        let numbers = same_numbers(&page, &report);
+        assert!(numbers >= least, "{what:?}: {numbers}");
+        assert!(page.len() < 400_000 && !page.contains("<script"), "{} bytes", page.len());
     }
 }

@@ -31,6 +31,8 @@ mod mapping;
 mod needs;
 mod network;
 mod network_copies;
+#[path = "../page.rs"]
+mod page;
 mod process_vm;
 mod property;
 mod report;

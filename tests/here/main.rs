@@ -14,8 +14,11 @@ mod command;
 mod counts;
 mod docs;
 mod held;
+mod html;
 mod kernels;
 mod killed;
+#[path = "../page.rs"]
+mod page;
 mod privilege;
 mod running;
 #[path = "../guest/skip.rs"]

@@ -174,6 +174,8 @@ pub enum Mover {
 pub enum Note {
     /// 0 bytes from the disk: they were in the page cache.
     Warm,
+    /// 0 bytes from the disk: no file was read, or what was read was in the page cache.
+    NothingRead,
     /// 0 bytes to the disk: the page cache is written back later, by the kernel.
     WrittenLater,
     /// 0 bytes to a card: there is none on the way.

@@ -94,7 +94,7 @@ fn devices(picture: &mut Picture, report: &TraceReport) {
     let card = picture.station(Place::Kind("network card"), Zone::Device, 2);
     let io = switches.block_io;
     let numbers = [
-        ([disk, kernel], "block_io/read_bytes", io.map(|io| io.read_bytes), Note::Warm),
+        ([disk, kernel], "block_io/read_bytes", io.map(|io| io.read_bytes), Note::NothingRead),
         (
             [kernel, written],
             "block_io/written_bytes",

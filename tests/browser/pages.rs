@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The reports that the tests in a guest left (tests/guest/pages.rs), each as HTML and as JSON.
-const PAGES: [&str; 5] = ["lab", "trace", "claims", "learn", "learn-zh"];
+const PAGES: [&str; 6] = ["lab", "architectures", "trace", "claims", "learn", "learn-zh"];
 
 /// A report of a full lab has to be smaller, in bytes.
 const LARGEST: u64 = 500_000;

@@ -32,6 +32,8 @@ mod mapping;
 mod needs;
 mod network;
 mod network_copies;
+#[path = "../page.rs"]
+mod page;
 mod pages;
 mod process_vm;
 mod property;

@@ -14,9 +14,12 @@ mod command;
 mod counts;
 mod docs;
 mod held;
+mod html;
 mod kernels;
 mod killed;
 mod learn;
+#[path = "../page.rs"]
+mod page;
 mod privilege;
 mod running;
 #[path = "../guest/skip.rs"]

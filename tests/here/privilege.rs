@@ -75,9 +75,12 @@ fn what_is_not_needed_to_count_is_given_up() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("report");
     let to_file = ["--output", file.to_str().unwrap()];
+    let page = folder.path().join("page");
+    let to_page = ["--html", page.to_str().unwrap()];
     let cases = [
         ("trace", &[][..], BPF),
         ("trace", &to_file[..], BPF | DAC_OVERRIDE | FOWNER),
+        ("trace", &to_page[..], BPF | DAC_OVERRIDE | FOWNER),
         ("check", &["--expect", "syscalls == 0"][..], BPF),
     ];
     for (subcommand, arguments, kept) in cases {
@@ -95,6 +98,7 @@ fn what_is_not_needed_to_count_is_given_up() {
         assert_eq!(output.status.code(), Some(0), "{said}");
     }
     assert!(fs::read_to_string(&file).unwrap().ends_with("complete, no count was lost\n"));
+    assert!(fs::read_to_string(&page).unwrap().ends_with("</html>\n"));
 }
 
 /// A file has to be moved into a folder where root may write only by a capability.

@@ -201,7 +201,7 @@ fn lines<'a>(arrow: &'a Arrow, words: &Words) -> Vec<Line<'a>> {
 
 /// As much of a name as fits.
 fn short(name: &str) -> String {
-    const MOST: usize = 20;
+    const MOST: usize = 16;
     match name.char_indices().nth(MOST) {
         Some((end, _)) => format!("{}…", &name[..end]),
         None => name.to_owned(),

@@ -27,6 +27,7 @@ impl Cell {
     }
 
     /// A number.
+    #[expect(clippy::needless_pass_by_value, reason = "numbers are passed as they are")]
     pub fn number(number: impl ToString) -> Self {
         Self::Number(number.to_string())
     }

@@ -219,9 +219,3 @@ fn architectures_have_pictures_and_say_where_their_numbers_come_from() {
     assert!(page.contains("data-json=\"/architectures/0/style/sender/network_bytes\""));
     assert!(page.contains("picture-sendfile-t"));
 }
-
-#[test]
-fn zz_write() {
-    std::fs::write("/tmp/lab.html", lab_page(&all())).unwrap();
-    std::fs::write("/tmp/trace.html", trace(&hostile(), "zc trace -- cp 'a b' c")).unwrap();
-}

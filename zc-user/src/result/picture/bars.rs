@@ -3,9 +3,13 @@
 use super::{Figure, Value, of};
 use crate::{
     check::Number,
-    expect::Side,
+    expect::{Quantity, Side},
     probes::catalogue::Direction,
-    result::{RunReport, SideReport, StyleReport, learn::LessonReport, trace::TraceReport},
+    result::{
+        RunReport, SideReport, StyleReport,
+        learn::LessonReport,
+        trace::{Flow, TraceReport},
+    },
 };
 
 /// What a part of a bar is.
@@ -78,7 +82,7 @@ pub fn copies(runs: &[Placed<'_>]) -> Vec<Bar> {
         let part = |way| Part {
             what: What::Cpu(way),
             figure: of(&base, &side.copies_per_byte, way),
-            reason: reason(side, way),
+            reason: reason(side, |quantity| quantity.direction() == Some(way)),
         };
         // In the order of a server's bytes.
         [Direction::KernelToUser, Direction::UserToKernel, Direction::KernelToKernel]
@@ -92,7 +96,8 @@ pub fn switches(runs: &[Placed<'_>]) -> Vec<Bar> {
     bars(runs, |side, base| {
         let pointer = format!("{base}/mode_switches_per_mib");
         let figure = Figure::at(pointer, side.mode_switches_per_mib);
-        vec![Part { what: What::Switches, figure, reason: None }]
+        let reason = reason(side, |quantity| quantity == Quantity::ModeSwitches);
+        vec![Part { what: What::Switches, figure, reason }]
     })
 }
 
@@ -109,9 +114,9 @@ fn bars(runs: &[Placed<'_>], of: impl Fn(&SideReport, &str) -> Vec<Part>) -> Vec
         .collect()
 }
 
-fn reason(side: &SideReport, way: Direction) -> Option<String> {
-    let line = side.lines.iter().find(|line| line.quantity.direction() == Some(way))?;
-    line.reason.clone()
+/// Why nothing was measured, as the line of that quantity has it.
+fn reason(side: &SideReport, of: impl Fn(Quantity) -> bool) -> Option<String> {
+    side.lines.iter().find(|line| of(line.quantity))?.reason.clone()
 }
 
 /// A learner's prediction and what was measured, as `labels` call them; `base` is the lab's place in the JSON.
@@ -136,7 +141,7 @@ pub fn answers(lesson: &LessonReport, base: &str, labels: [&str; 2]) -> Vec<Bar>
 
 /// Copies of each byte in each flow of a trace.
 pub fn flows(report: &TraceReport) -> Vec<Bar> {
-    let bar = |(at, flow): (usize, &crate::result::trace::Flow)| Bar {
+    let bar = |(at, flow): (usize, &Flow)| Bar {
         label: match (flow.source, flow.sink) {
             ("", "") => flow.call.clone(),
             (source, sink) => format!("{}: {source} → {sink}", flow.call),

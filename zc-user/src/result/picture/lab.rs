@@ -129,19 +129,15 @@ impl Way<'_> {
         ends
     }
 
-    /// Whether the sender is meant to take the bytes through its own memory, or was seen to.
+    /// Whether the sender is meant to take the bytes through its own memory. What was copied there
+    /// though nobody meant it has an arrow of its own.
     fn passes_user_memory(&self) -> bool {
-        let Input { style, run, .. } = self.input;
+        let Input { style, .. } = self.input;
         let cost = (style.sender.cost)(Plan::plain(1 << 20, 1 << 16));
-        let meant = cost.user_to_kernel.value > 0 || cost.kernel_to_user.value > 0;
-        let copied = run.sender.copied;
-        let seen = [copied.user_to_kernel, copied.kernel_to_user];
+        let copies = cost.user_to_kernel.value > 0 || cost.kernel_to_user.value > 0;
         let ends_there =
             matches!(style.link, Link::OwnMemory | Link::ProcessMemory | Link::SharedMemory);
-        style.source == Source::Memory
-            || ends_there
-            || meant
-            || seen.into_iter().flatten().any(|bytes| bytes > 0)
+        style.source == Source::Memory || ends_there || copies
     }
 
     /// Whether what was copied inside the kernel came from a file into memory that the process had
@@ -192,7 +188,7 @@ impl Way<'_> {
             None => arrow.reason = why.next().cloned(),
         }
         arrow.bytes = Some(bytes);
-        self.picture.arrows.push(arrow);
+        self.picture.push(arrow);
     }
 
     /// Who moved a side's bytes from one station to the next: the CPU, if it copied any that way.
@@ -212,7 +208,7 @@ impl Way<'_> {
             _ => {
                 let bytes = of(&format!("{base}/copied"), &report.copied, way);
                 let partly = copied.is_some_and(|copied| copied < moved);
-                (Mover::Cpu(way), bytes, partly.then_some(Note::RestByReference))
+                (Mover::Cpu(way), bytes, partly.then_some(Note::Partly))
             }
         };
         let reason = report.lines.iter().find(|line| line.quantity.direction() == Some(way));
@@ -223,7 +219,7 @@ impl Way<'_> {
             reason: reason.and_then(|line| line.reason.clone()),
             ..Arrow::new(ends, mover)
         };
-        self.picture.arrows.push(arrow);
+        self.picture.push(arrow);
     }
 
     /// The receiver's way, from where the sender left the bytes.
@@ -268,7 +264,7 @@ impl Way<'_> {
             let other = self.picture.station(Place::Card(Side::Receiver), Zone::Device, column + 1);
             let to = self.picture.station(place, Zone::Kernel, column + 1);
             let note = Some(Note::CardWrites);
-            self.picture.arrows.push(Arrow { note, ..Arrow::new([other, to], Mover::Dma) });
+            self.picture.push(Arrow { note, ..Arrow::new([other, to], Mover::Dma) });
             return Some((to, column + 1));
         }
         let card = self.picture.station(Place::Card(Side::Sender), Zone::Device, column);
@@ -296,7 +292,7 @@ impl Way<'_> {
         };
         let note = Some(Note::MachineWide);
         let arrow = Arrow { bytes: Some(bytes), copies, note, ..Arrow::new(ends, mover) };
-        self.picture.arrows.push(arrow);
+        self.picture.push(arrow);
     }
 
     /// An arrow for whatever else was copied, or not observed.

@@ -174,6 +174,8 @@ pub enum Mover {
 pub enum Note {
     /// 0 bytes from the disk: they were in the page cache.
     Warm,
+    /// 0 bytes from the disk: no file was read, or what was read was in the page cache.
+    NothingRead,
     /// 0 bytes to the disk: the page cache is written back later, by the kernel.
     WrittenLater,
     /// 0 bytes to a card: there is none on the way.
@@ -182,14 +184,16 @@ pub enum Note {
     Headers,
     /// The copies at the end are counted for the whole machine, not for the processes alone.
     MachineWide,
-    /// Less than the payload was copied; the rest was handed on by reference.
-    RestByReference,
+    /// Less than the payload was copied.
+    Partly,
     /// The CPU encrypted each byte, which is no copy.
     Encrypted,
     /// What a card writes into memory is not counted.
     CardWrites,
     /// After the call that sent it.
     Later,
+    /// Not observed, and no reason stands beside it.
+    Unsaid,
 }
 
 /// A movement of bytes.
@@ -266,6 +270,14 @@ impl Picture {
             self.stations.push(station);
             self.stations.len() - 1
         })
+    }
+
+    /// Adds an arrow.
+    pub(crate) fn push(&mut self, mut arrow: Arrow) {
+        if !arrow.is_observed() && arrow.reason.is_none() {
+            arrow.note = arrow.note.or(Some(Note::Unsaid));
+        }
+        self.arrows.push(arrow);
     }
 
     /// Bytes of the widest arrow.

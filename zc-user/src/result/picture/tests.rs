@@ -376,6 +376,27 @@ fn small_flows_are_left_to_the_table() {
     assert_eq!(picture.arrows[0].bytes.as_ref().unwrap().pointer, "/flows/19/bytes");
 }
 
+/// The kernel knows a registered buffer by its pages: a copy into it is one inside the kernel.
+#[test]
+fn a_registered_buffer_is_filled_by_a_copy_inside_the_kernel() {
+    let mut run = run(style("uring-fixed").unwrap());
+    let copied = crate::result::SiteReport {
+        site: "filemap_read",
+        function: "filemap_read",
+        iterator: "kernel",
+        effect: crate::probes::catalogue::Effect::Copy(KernelToKernel),
+        calls: 1,
+        bytes: BYTES,
+    };
+    run.sender.sites = Some(vec![copied]);
+    let arrows = arrows(&drawn("uring-fixed", &run, Path::Loopback));
+    assert_eq!(
+        arrows[1..3],
+        [(Place::PageCache, SENDER, KK, Some(BYTES)), (SENDER, NEAR, UK, Some(BYTES))]
+    );
+    assert!(arrows.contains(&(NEAR, FAR, Mover::Reference, Some(BYTES))), "{arrows:?}");
+}
+
 /// In the boundary tier what was received from a stream is known to have been copied, and no more.
 #[test]
 fn what_is_known_of_a_flow_in_part_is_drawn() {

@@ -32,7 +32,7 @@ pub fn picture(report: &TraceReport) -> Picture {
     order.sort_by_key(|(_, flow)| rank(flow));
     for (at, flow) in order {
         let ends = ends(&mut picture, flow);
-        picture.arrows.push(arrow(ends, flow, &format!("/flows/{at}")));
+        picture.push(arrow(ends, flow, &format!("/flows/{at}")));
     }
     devices(&mut picture, report);
     picture
@@ -94,7 +94,7 @@ fn devices(picture: &mut Picture, report: &TraceReport) {
     let card = picture.station(Place::Kind("network card"), Zone::Device, 2);
     let io = switches.block_io;
     let numbers = [
-        ([disk, kernel], "block_io/read_bytes", io.map(|io| io.read_bytes), Note::Warm),
+        ([disk, kernel], "block_io/read_bytes", io.map(|io| io.read_bytes), Note::NothingRead),
         (
             [kernel, written],
             "block_io/written_bytes",
@@ -111,7 +111,7 @@ fn devices(picture: &mut Picture, report: &TraceReport) {
             Some(_) if meter == "network" => Some(Note::Headers),
             _ => None,
         };
-        picture.arrows.push(Arrow {
+        picture.push(Arrow {
             bytes: Some(Figure::at(format!("/total/{key}"), bytes)),
             note,
             reason: why.filter(|_| bytes.is_none()).cloned(),

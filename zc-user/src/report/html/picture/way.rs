@@ -8,13 +8,13 @@ use crate::result::picture::{Arrow, Picture, Zone};
 
 const WIDTH: f64 = 146.0;
 const HEIGHT: f64 = 42.0;
-const MARGIN: f64 = 26.0;
+const MARGIN: f64 = 21.0;
 /// Of a band, and what is between two.
 const BAND: f64 = 102.0;
-const BETWEEN: f64 = 72.0;
+const BETWEEN: f64 = 86.0;
 /// From column to column: wider where an arrow goes straight there, and its label with it.
-const NEAR: f64 = 178.0;
-const FAR: f64 = 268.0;
+const NEAR: f64 = 172.0;
+const FAR: f64 = 256.0;
 /// From line to line of a label.
 const STEP: f64 = 14.0;
 
@@ -94,15 +94,26 @@ fn route(
     } else if (x2 - x1).abs() < 1.0 {
         ([middle[0] + 14.0, middle[1] - STEP + 4.0], Align::Start)
     } else {
-        // Above a slanted one, on the side that it leans away from.
-        let y = middle[1] - 2.0 * STEP + 2.0;
+        // Beside a slanted one, above it; below it where the next one rises from its end, whose label
+        // is there.
+        let upper = middle[1] - 2.0 * STEP + 2.0;
         let rises = (x2 - x1) * (y2 - y1) < 0.0;
-        match rises {
-            true => ([middle[0] - 20.0, y], Align::End),
-            false => ([middle[0] + 20.0, y], Align::Start),
+        match (rises, followed(picture, arrow)) {
+            (true, _) => ([middle[0] - 20.0, upper], Align::End),
+            (false, false) => ([middle[0] + 20.0, upper], Align::Start),
+            (false, true) => ([middle[0] - 32.0, middle[1] - 8.0], Align::End),
         }
     };
     Route { from, to, label, align, gap: STEP }
+}
+
+/// Whether another arrow goes up to the right from where this one ends.
+fn followed(picture: &Picture, arrow: &Arrow) -> bool {
+    let station = |at: usize| picture.stations.get(at);
+    picture.arrows.iter().any(|next| {
+        let (Some(from), Some(to)) = (station(next.from), station(next.to)) else { return false };
+        next.from == arrow.to && to.zone < from.zone && to.column > from.column
+    })
 }
 
 fn offset(number: usize) -> f64 {

@@ -104,14 +104,16 @@ fn mover(mover: Mover) -> &'static str {
 fn note(note: Note) -> &'static str {
     match note {
         Note::Warm => "没有从磁盘读：数据已在页缓存里",
-        Note::WrittenLater => "还没有写：内核以后才把页缓存写到磁盘",
-        Note::NoCard => "路上没有网卡",
+        Note::NothingRead => "没有从磁盘读：即使读了文件，数据也已在页缓存里",
+        Note::WrittenLater => "这段时间没有写磁盘：内核以后才把页缓存写回去",
+        Note::NoCard => "没有交给网卡：环回接口和本地套接字不经过网卡",
         Note::Headers => "包括包头",
         Note::MachineWide => "这里的拷贝不记在任何进程名下，按整台机器计数",
-        Note::RestByReference => "比有效数据少：其余的只传了引用",
+        Note::Partly => "比有效数据少：其余的在这里没有拷贝",
         Note::Encrypted => "途中被加密：CPU 把每个字节读出来、改写，但这不是拷贝",
         Note::CardWrites => "网卡接收时写进内存的没有计数",
         Note::Later => "在发送的系统调用之后，由网络协议栈拷贝",
+        Note::Unsaid => "原因见“这些数字可靠吗”一节",
     }
 }
 

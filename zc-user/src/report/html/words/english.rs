@@ -114,18 +114,26 @@ fn mover(mover: Mover) -> &'static str {
 fn note(note: Note) -> &'static str {
     match note {
         Note::Warm => "nothing was read from the disk: the page cache was warm",
-        Note::WrittenLater => "nothing yet: the kernel writes the page cache to the disk later",
-        Note::NoCard => "no network card is on the way",
+        Note::NothingRead => {
+            "nothing was read from the disk: what was read of files, if any, was in the page cache"
+        }
+        Note::WrittenLater => {
+            "nothing was written to the disk meanwhile: the kernel writes page caches back later"
+        }
+        Note::NoCard => {
+            "nothing was handed to a network card: loopback and local sockets have none"
+        }
         Note::Headers => "with the headers of packets",
         Note::MachineWide => {
             "copies here are on no process's account: they are counted for the whole machine"
         }
-        Note::RestByReference => "fewer than the payload: the rest was handed on by reference",
+        Note::Partly => "fewer bytes than the payload: the rest was not copied here",
         Note::Encrypted => {
             "encrypted on the way: the CPU reads and writes each byte anew, which is no copy"
         }
         Note::CardWrites => "what a card writes into memory as it receives is not counted",
         Note::Later => "copied by the network stack, after the call that sent it",
+        Note::Unsaid => "see what the report rests on",
     }
 }
 

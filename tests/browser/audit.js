@@ -70,7 +70,7 @@
     value: e.getAttribute('data-value'),
     text: e.textContent.replace(/\s+/g, ' ').trim(),
   }));
-  const pictures = [...document.querySelectorAll('svg')].map((svg) => {
+  const pictures = [...document.querySelectorAll('svg:not([aria-hidden="true"])')].map((svg) => {
     const labels = (svg.getAttribute('aria-labelledby') ?? '').split(' ').filter(Boolean);
     const named = labels.length > 0 && labels.every((id) => document.getElementById(id)?.textContent.trim());
     return {

@@ -1,6 +1,12 @@
 //! What a script finds that looks at a page from inside.
 
-use std::{fs, io::Write, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use serde::Deserialize;
 
@@ -69,8 +75,15 @@ pub(crate) struct Table {
     pub(crate) rows: usize,
 }
 
-/// Looks at the page at `path`.
-pub(crate) fn audit(path: &Path, look: Look) -> Audit {
+/// Looks at the page at `path`, once for all tests.
+pub(crate) fn audit(path: &Path, look: Look) -> Arc<Audit> {
+    static AUDITS: Mutex<BTreeMap<(PathBuf, Look), Arc<Audit>>> = Mutex::new(BTreeMap::new());
+    let mut audits = AUDITS.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = (path.to_owned(), look);
+    Arc::clone(audits.entry(key).or_insert_with(|| Arc::new(look_at(path, look))))
+}
+
+fn look_at(path: &Path, look: Look) -> Audit {
     let page = fs::read_to_string(path).unwrap();
     // The page itself lets no script run.
     let policy = "http-equiv=\"Content-Security-Policy\"";

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// How a page is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Look {
     pub(crate) dark: bool,
     /// Of the window, in CSS pixels.

@@ -1,6 +1,6 @@
 //! Each kind of report.
 
-use std::{env, fs, path::PathBuf};
+use std::{env, fs, path::PathBuf, sync::Arc};
 
 use serde_json::Value;
 
@@ -29,7 +29,7 @@ fn json(name: &str) -> Value {
     serde_json::from_slice(&fs::read(at(name, "json")).unwrap()).unwrap()
 }
 
-fn audits(look: Look) -> impl Iterator<Item = (&'static str, Audit)> {
+fn audits(look: Look) -> impl Iterator<Item = (&'static str, Arc<Audit>)> {
     PAGES.into_iter().map(move |name| (name, audit(&page(name), look)))
 }
 

@@ -1,6 +1,9 @@
 //! The textbook's three architectures, on two network cards.
 
+use serde_json::Value;
+
 use crate::{
+    pages::{Left, left},
     report::{Architectures, Lab, Way},
     support::{lab, run, status, stderr, stdout},
 };
@@ -8,10 +11,19 @@ use crate::{
 const BYTES: u64 = 1 << 20;
 const CHUNKS: u64 = 16;
 
-fn architectures(path: &str) -> Architectures {
-    let output = run(&["lab", "architectures", "--path", path, "--size", "1M", "--json"]);
+/// The report over cards, which is shown as a page too.
+pub(crate) fn over_cards() -> Left {
+    left("architectures", &["lab", "architectures", "--path", "nic", "--size", "1M"])
+}
+
+fn over_loopback() -> Value {
+    let output = run(&["lab", "architectures", "--size", "1M", "--json"]);
     assert_eq!((status(&output), stderr(&output).as_str()), (0, ""));
-    let report: Architectures = serde_json::from_str(&stdout(&output)).unwrap();
+    serde_json::from_str(&stdout(&output)).unwrap()
+}
+
+fn architectures(report: Value) -> Architectures {
+    let report: Architectures = serde_json::from_value(report).unwrap();
     assert_eq!((&*report.schema, &*report.verdict), ("zc.architectures/1", "verified"));
     assert!(report.complete && report.architectures.iter().all(|one| one.problems.is_empty()));
     assert_eq!((report.size_bytes, report.chunk_bytes), (BYTES, 64 << 10));
@@ -31,7 +43,7 @@ fn copies(way: &Way) -> [u64; 3] {
 
 #[test]
 fn over_cards_the_cpu_copies_twice_once_and_never_and_every_byte_of_dma_is_accounted_for() {
-    let report = architectures("nic");
+    let report = architectures(over_cards().json);
     let expected =
         [([1, 1, 0], 2.0, true, 4), ([0, 0, 1], 1.0, false, 2), ([0, 0, 0], 0.0, true, 2)];
     for (one, (copied, per_byte, gather, switches)) in report.architectures.iter().zip(expected) {
@@ -52,7 +64,7 @@ fn over_cards_the_cpu_copies_twice_once_and_never_and_every_byte_of_dma_is_accou
 
 #[test]
 fn over_loopback_the_report_says_what_is_different_there() {
-    let report = architectures("loopback");
+    let report = architectures(over_loopback());
     for one in &report.architectures {
         assert_eq!((one.sender.nic_dma_bytes, one.sender.disk_dma_bytes), (Some(0), Some(BYTES)));
     }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use zc_guest::PAGES_DIR;
 
 use crate::{
-    learn,
+    architectures, learn,
     page::same_numbers,
     support::{run, scratch, status, stderr},
 };
@@ -87,10 +87,9 @@ fn a_hostile_name_is_text() {
 
 #[test]
 fn claims_and_labs_for_learners_have_pages() {
-    let claims = left("claims", &["claims", "T8", "T9", "T10", "9"]);
+    let claims = left("claims", &["claims", "T8", "T9", "T10"]);
     assert_eq!(claims.status, 1, "T8 and T10 are refuted");
-    let architectures = ["lab", "architectures", "--path", "nic", "--size", "1M"];
-    let architectures = left("architectures", &architectures);
+    let architectures = architectures::over_cards();
     assert_eq!(architectures.status, 0);
     for left in [claims, architectures, learn::wrong(), learn::right()] {
         assert!(left.html.starts_with("<!DOCTYPE html>") && left.html.contains("</svg>"));

@@ -4,7 +4,7 @@ use super::{
     super::Words,
     layout::{Align, Area, Band, Layout, Route},
 };
-use crate::result::picture::{Arrow, Picture, Zone};
+use crate::result::picture::{Arrow, Picture, Station, Zone};
 
 const WIDTH: f64 = 146.0;
 const HEIGHT: f64 = 42.0;
@@ -17,6 +17,8 @@ const NEAR: f64 = 172.0;
 const FAR: f64 = 256.0;
 /// From line to line of a label.
 const STEP: f64 = 14.0;
+/// What a label takes beside its arrow, at most.
+const LABEL: f64 = 116.0;
 
 pub(super) fn layout<'a>(picture: &'a Picture, words: &Words) -> Layout<'a> {
     let zones = [Zone::User, Zone::Kernel, Zone::Device];
@@ -42,7 +44,7 @@ pub(super) fn layout<'a>(picture: &'a Picture, words: &Words) -> Layout<'a> {
             (station, area)
         })
         .collect();
-    let routes = (0..picture.arrows.len()).map(|at| route(picture, at, &boxes)).collect();
+    let routes = (0..picture.arrows.len()).map(|at| route(picture, at, &boxes, width)).collect();
     Layout { width, height: y - BETWEEN + 4.0, bands, boxes, routes }
 }
 
@@ -66,17 +68,12 @@ fn columns(picture: &Picture) -> Vec<f64> {
     columns
 }
 
-fn route(
-    picture: &Picture,
-    at: usize,
-    boxes: &[(&crate::result::picture::Station, Area)],
-) -> Route {
+fn route(picture: &Picture, at: usize, boxes: &[(&Station, Area)], width: f64) -> Route {
     let Some(arrow) = picture.arrows.get(at) else { return Route::default() };
     let area = |station: usize| boxes.get(station).map_or(Area::default(), |(_, area)| *area);
     let (near, far) = (area(arrow.from), area(arrow.to));
     let (start, end) = (near.edge(far.centre()), far.edge(near.centre()));
     let ([x1, y1], [x2, y2]) = (start, end);
-    let length = (x2 - x1).hypot(y2 - y1).max(1.0);
     // Arrows between the same stations stand side by side.
     let same = |other: &&Arrow| {
         [other.from, other.to] == [arrow.from, arrow.to]
@@ -84,35 +81,51 @@ fn route(
     };
     let before = picture.arrows.iter().take(at).filter(same).count();
     let all = picture.arrows.iter().filter(same).count();
-    let aside = 64.0 * (offset(before) - offset(all - 1) / 2.0);
-    let (ox, oy) = (aside * (y2 - y1).abs() / length, aside * (x2 - x1).abs() / length);
+    let aside = 44.0 * (offset(before) - offset(all - 1) / 2.0);
+    let (ox, oy) = if (y2 - y1).abs() < 1.0 { (0.0, aside) } else { (aside, 0.0) };
     let (from, to) = ([x1 + ox, y1 + oy], [x2 + ox, y2 + oy]);
-    let middle = [f64::midpoint(from[0], to[0]), f64::midpoint(from[1], to[1])];
-    let (label, align) = if (y2 - y1).abs() < 1.0 {
-        // Above a level arrow.
-        ([middle[0], middle[1] - 14.0 - 2.0 * STEP], Align::Middle)
-    } else if (x2 - x1).abs() < 1.0 {
-        ([middle[0] + 14.0, middle[1] - STEP + 4.0], Align::Start)
-    } else {
-        // Beside a slanted one, above it; below it where the next one rises from its end, whose label
-        // is there.
-        let upper = middle[1] - 2.0 * STEP + 2.0;
-        let rises = (x2 - x1) * (y2 - y1) < 0.0;
-        match (rises, followed(picture, arrow)) {
-            (true, _) => ([middle[0] - 20.0, upper], Align::End),
-            (false, false) => ([middle[0] + 20.0, upper], Align::Start),
-            (false, true) => ([middle[0] - 32.0, middle[1] - 8.0], Align::End),
-        }
-    };
+    let (mut label, align) = label(picture, arrow, [from, to], width);
+    // Their labels stand below each other.
+    label[1] += 2.2 * STEP * (offset(before) - offset(all - 1) / 2.0);
     Route { from, to, label, align, gap: STEP }
 }
 
-/// Whether another arrow goes up to the right from where this one ends.
+/// Where the label of an arrow is, in a picture of some width.
+fn label(
+    picture: &Picture,
+    arrow: &Arrow,
+    [[x1, y1], [x2, y2]]: [[f64; 2]; 2],
+    width: f64,
+) -> ([f64; 2], Align) {
+    let [x, y] = [f64::midpoint(x1, x2), f64::midpoint(y1, y2)];
+    if (y2 - y1).abs() < 1.0 {
+        // Above a level arrow.
+        return ([x, y - 14.0 - 2.0 * STEP], Align::Middle);
+    }
+    if (x2 - x1).abs() < 1.0 {
+        let y = y - STEP + 4.0;
+        let fits = x + LABEL < width;
+        return if fits { ([x + 14.0, y], Align::Start) } else { ([x - 14.0, y], Align::End) };
+    }
+    // Beside a slanted one, above it; below it where the next one rises from its end, whose label is
+    // there.
+    let upper = y - 2.0 * STEP + 2.0;
+    let rises = (x2 - x1) * (y2 - y1) < 0.0;
+    match (rises, followed(picture, arrow)) {
+        (true, _) => ([x - 20.0, upper], Align::End),
+        (false, false) => ([x + 20.0, upper], Align::Start),
+        (false, true) => ([x - 32.0, y - 8.0], Align::End),
+    }
+}
+
+/// Whether another arrow goes up to the right from the lower end of this one.
 fn followed(picture: &Picture, arrow: &Arrow) -> bool {
     let station = |at: usize| picture.stations.get(at);
+    let (Some(from), Some(to)) = (station(arrow.from), station(arrow.to)) else { return false };
+    let low = if from.zone > to.zone { arrow.from } else { arrow.to };
     picture.arrows.iter().any(|next| {
         let (Some(from), Some(to)) = (station(next.from), station(next.to)) else { return false };
-        next.from == arrow.to && to.zone < from.zone && to.column > from.column
+        next.from == low && to.zone < from.zone && to.column > from.column
     })
 }
 

@@ -109,6 +109,12 @@ pub fn bytes(bytes: u64) -> String {
     indicatif::BinaryBytes(bytes).to_string().replace(".00 ", " ")
 }
 
+/// Bytes for people where that is exact, as 64 KiB; else with all digits.
+pub fn exact_bytes(number: u64) -> String {
+    let unit = number.checked_ilog2().unwrap_or(0) / 10 * 10;
+    if number.trailing_zeros() >= unit { bytes(number) } else { format!("{number} B") }
+}
+
 /// An error and its causes in one harmless line. A cause whose words the line has already is not
 /// said again.
 pub fn one_line(error: &dyn Error) -> String {
@@ -177,5 +183,7 @@ mod tests {
         assert_eq!(bytes(64 << 20), "64 MiB");
         assert_eq!(bytes(1536), "1.50 KiB");
         assert_eq!(bytes(1), "1 B");
+        let exact = [0, 1023, 1024, 1536, 3 << 20, (1 << 20) + 1].map(exact_bytes);
+        assert_eq!(exact, ["0 B", "1023 B", "1 KiB", "1536 B", "3 MiB", "1048577 B"]);
     }
 }

@@ -7,7 +7,7 @@ use super::{
     completeness::conclusion,
     lab::comparison,
     legend, page, repeat,
-    transfers::{placed, transfer},
+    transfers::{label, placed, transfer},
 };
 use crate::{
     claims::Verdict,
@@ -56,7 +56,10 @@ fn ways(transfers: &[TransferReport], words: &Words) -> Markup {
     html! {
         (legend(words))
         @for (at, one) in transfers.iter().enumerate() {
-            article { (transfer(one, &format!("/transfers/{at}"), &format!("transfer-{at}"), words)) }
+            article {
+                h3 { (label(one, words)) }
+                (transfer(one, &format!("/transfers/{at}"), &format!("transfer-{at}"), words))
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{
     Cell, Section, Table, Words, bars,
     lab::comparison,
     legend, page, repeat,
-    transfers::{placed, transfer},
+    transfers::{label, placed, transfer},
 };
 use crate::{
     learn::Lang,
@@ -66,15 +66,15 @@ fn summary(report: &LearnReport, own: &learn::Words) -> Table {
     let row = |lesson: &LessonReport| {
         vec![
             Cell::text(format!("{} {}", lesson.row, lesson.title)),
+            Cell::Markup(outcome(lesson.outcome, own)),
             Cell::number(lesson.predicted),
             measured(lesson),
             Cell::text(&lesson.unit),
-            Cell::Markup(outcome(lesson.outcome, own)),
         ]
     };
     Table {
         caption: own.labs.to_owned(),
-        head: vec![own.lab, own.predicted, own.measured, own.unit, own.outcome],
+        head: vec![own.lab, own.outcome, own.predicted, own.measured, own.unit],
         rows: report.labs.iter().map(row).collect(),
     }
 }
@@ -100,6 +100,7 @@ fn one(lesson: &LessonReport, base: &str, lang: Lang) -> Markup {
             }
             @if let Some(why) = &lesson.why { h4 { (own.why) } (paragraphs(why, lang)) }
             @for (at, one) in lesson.transfers.iter().enumerate() {
+                h4 { (label(one, words)) }
                 (transfer(one, &format!("{base}/transfers/{at}"), &format!("{}-{at}", lesson.lab), words))
             }
             h4 { (own.variation) }

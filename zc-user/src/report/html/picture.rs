@@ -9,7 +9,7 @@ use self::layout::{Align, Layout, Route};
 use super::{Words, scrolling};
 use crate::{
     probes::catalogue::Direction,
-    report::text::{bytes, harmless, ratio},
+    report::text::{exact_bytes, harmless, ratio},
     result::picture::{Arrow, Figure, Mover, Note, Picture, Shape, Station, Value},
 };
 
@@ -175,7 +175,7 @@ fn lines<'a>(arrow: &'a Arrow, words: &Words) -> Vec<Line<'a>> {
     let text = |text: String, figure| Line { text, figure, more: None };
     let mut lines = vec![text(who, None)];
     let amount = |figure: &Figure| match figure.whole() {
-        Some(number) => bytes(number),
+        Some(number) => exact_bytes(number),
         None => words.not_observed.to_owned(),
     };
     let copies = arrow.copies.as_ref().map(|figure| (copies(figure, words), figure));
@@ -211,7 +211,7 @@ fn short(name: &str) -> String {
 fn copies(figure: &Figure, words: &Words) -> String {
     match figure.value {
         Some(Value::Ratio(number)) => (words.copies)(&ratio(number)),
-        Some(Value::Whole(number)) => (words.copied)(&bytes(number)),
+        Some(Value::Whole(number)) => (words.copied)(&exact_bytes(number)),
         None => words.not_observed.to_owned(),
     }
 }

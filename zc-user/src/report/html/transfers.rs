@@ -6,7 +6,7 @@ use super::{Words, picture};
 use crate::result::{picture::bars::Placed, transfer::TransferReport};
 
 /// What a transfer is called.
-fn label(transfer: &TransferReport, words: &Words) -> String {
+pub(super) fn label(transfer: &TransferReport, words: &Words) -> String {
     format!("{} ({})", transfer.style, (words.how)(transfer.how))
 }
 

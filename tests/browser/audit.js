@@ -56,7 +56,7 @@
     const style = getComputedStyle(element);
     if (!said || ['SCRIPT', 'STYLE', 'title', 'desc'].includes(element.tagName)) continue;
     if (style.display === 'none' || style.visibility === 'hidden') continue;
-    if (element.closest('.visually-hidden, title, desc, defs')) continue;
+    if (element.closest('caption.heard, title, desc, defs')) continue;
     if (element.getBoundingClientRect().width === 0) continue;
     texts += 1;
     const drawn = element.closest('svg') !== null;

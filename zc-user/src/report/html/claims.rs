@@ -111,6 +111,6 @@ fn part(part: &PartReport, words: &Words) -> Markup {
     html! {
         p { (self::verdict(*verdict)) " " (says) }
         @if let Some(reason) = reason { p.no { (harmless(reason)) } }
-        @if !facts.is_empty() { (table.markup(words)) }
+        @if !facts.is_empty() { (table.below_its_caption(words)) }
     }
 }

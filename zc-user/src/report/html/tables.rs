@@ -71,9 +71,18 @@ impl Table {
 
     /// The table, in a box that scrolls.
     pub fn markup(&self, words: &Words) -> Markup {
+        self.captioned(words, "")
+    }
+
+    /// The same below a line that says what its caption does, which is then only for those who hear the page.
+    pub fn below_its_caption(&self, words: &Words) -> Markup {
+        self.captioned(words, "heard")
+    }
+
+    fn captioned(&self, words: &Words, class: &str) -> Markup {
         let table = html! {
             table {
-                caption { span { (self.caption) } }
+                caption class=[(!class.is_empty()).then_some(class)] { span { (self.caption) } }
                 thead {
                     tr {
                         @for (at, name) in self.head.iter().enumerate() {

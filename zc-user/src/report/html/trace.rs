@@ -60,6 +60,7 @@ fn side_by_side(report: &TraceReport, words: &Words) -> Markup {
         @if report.flows.is_empty() { p { "No bytes were moved." } }
         @else { (bars("CPU copies of each byte, by flow", &compared::flows(report), words)) }
         (bars("Mode switches, by cause: two each", &compared::causes(report), words))
+        (bars(words.switches_for_each_mib, &compared::rate(report, "all processes"), words))
     }
 }
 

@@ -1,8 +1,7 @@
 //! Numbers that are compared side by side.
 
-use super::{Figure, Value, of};
+use super::{Figure, of};
 use crate::{
-    check::Number,
     expect::{Quantity, Side},
     probes::catalogue::Direction,
     result::{
@@ -121,15 +120,9 @@ fn reason(side: &SideReport, of: impl Fn(Quantity) -> bool) -> Option<String> {
 
 /// A learner's prediction and what was measured, as `labels` call them; `base` is the lab's place in the JSON.
 pub fn answers(lesson: &LessonReport, base: &str, labels: [&str; 2]) -> Vec<Bar> {
-    let measured = lesson.measured.map(|number| match number {
-        Number::Whole(whole) => {
-            u64::try_from(whole).map_or(Value::Ratio(number.as_f64()), Value::Whole)
-        }
-        Number::Real(real) => Value::Ratio(real),
-    });
     let figures = [
         (What::Predicted, Figure::at(format!("{base}/predicted"), Some(lesson.predicted))),
-        (What::Measured, Figure::at(format!("{base}/measured"), measured)),
+        (What::Measured, Figure::at(format!("{base}/measured"), lesson.measured)),
     ];
     let bars = figures.into_iter().zip(labels).map(|((what, figure), label)| Bar {
         label: label.to_owned(),
@@ -154,6 +147,14 @@ pub fn flows(report: &TraceReport) -> Vec<Bar> {
         }],
     };
     report.flows.iter().enumerate().map(bar).collect()
+}
+
+/// Mode switches of a trace for each MiB that its processes moved.
+pub fn rate(report: &TraceReport, label: &str) -> Vec<Bar> {
+    const NAME: &str = "switches_per_mib";
+    let figure = Figure::at(format!("/quantities/{NAME}"), report.quantities.get(NAME).copied());
+    let part = Part { what: What::Switches, figure, reason: None };
+    vec![Bar { label: label.to_owned(), side: None, parts: vec![part] }]
 }
 
 /// Mode switches of a trace, by cause.

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::Copied;
-use crate::{expect::Side, probes::catalogue::Direction};
+use crate::{check::Number, expect::Side, probes::catalogue::Direction};
 
 pub mod bars;
 pub mod lab;
@@ -46,6 +46,16 @@ impl From<u64> for Value {
 impl From<f64> for Value {
     fn from(number: f64) -> Self {
         Self::Ratio(number)
+    }
+}
+
+impl From<Number> for Value {
+    fn from(number: Number) -> Self {
+        let whole = match number {
+            Number::Whole(whole) => u64::try_from(whole).ok(),
+            Number::Real(_) => None,
+        };
+        whole.map_or(Self::Ratio(number.as_f64()), Self::Whole)
     }
 }
 

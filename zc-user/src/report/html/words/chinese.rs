@@ -96,7 +96,7 @@ fn mover(mover: Mover) -> &'static str {
         Mover::Cpu(Direction::UserToKernel) => "CPU 拷贝 UK",
         Mover::Cpu(Direction::KernelToKernel) => "CPU 拷贝 KK",
         Mover::Dma => "DMA",
-        Mover::Reference => "只传引用",
+        Mover::Reference => "没有拷贝",
         Mover::Unknown => "未观测到",
     }
 }

@@ -106,7 +106,7 @@ fn mover(mover: Mover) -> &'static str {
         Mover::Cpu(Direction::UserToKernel) => "CPU copies UK",
         Mover::Cpu(Direction::KernelToKernel) => "CPU copies KK",
         Mover::Dma => "DMA",
-        Mover::Reference => "by reference",
+        Mover::Reference => "not copied",
         Mover::Unknown => "not observed",
     }
 }

@@ -77,8 +77,10 @@ pub(super) fn one(
     words: &Words,
 ) -> Markup {
     let name = style.style;
+    // The architectures have a style twice.
+    let id = base.trim_start_matches('/').replace('/', "-");
     html! {
-        article id={ "style-" (name) } {
+        article id=(id) {
             h3 { (name) @if let Some(run) = style.run() { " " (verdict(run.verdict)) } }
             p { (style.how) }
             p.textbook { "The textbook (" (style.textbook_name) "): " (style.textbook) }
@@ -88,7 +90,7 @@ pub(super) fn one(
                 }
                 Outcome::Measured(run) => {
                     @if let Some(way) = way::style(style, base, path, unmetered) {
-                        (picture(&way, &format!("picture-{name}"), &format!("The way of the bytes: {name}"), words))
+                        (picture(&way, &format!("{id}-picture"), &format!("The way of the bytes: {name}"), words))
                     }
                     (lines(name, run.sides().flat_map(|(_, side)| side.lines.iter().map(move |line| (side, line)))).markup(words))
                 }

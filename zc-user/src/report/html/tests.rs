@@ -4,13 +4,18 @@ use quick_xml::{Reader, XmlVersion, events::Event};
 
 use super::*;
 use crate::{
+    claims::{Circumstances, Fact, Verdict},
+    learn::{LABS, Lang},
     network::Path,
     result::{
         LabReport, Outcome,
+        claims::{ClaimReport, ClaimsReport, PartReport},
+        learn as learn_result,
         picture::tests::{all, assert_in, only, run},
         trace::{TraceReport, tests::full},
+        transfer::TransferReport,
     },
-    transfer::style,
+    transfer::{STYLES, known, style},
 };
 
 const HOSTILE: &str = "<script>alert(1)</script>\"'&</title></svg>\u{1b}[2J\u{202e}x";
@@ -189,7 +194,11 @@ fn a_style_that_could_not_run_says_why_and_has_no_picture() {
     let page = lab_page(&all());
     let (elements, texts) = read(&page);
     assert!(texts.iter().any(|text| text.starts_with("Not supported here: EOPNOTSUPP")));
-    assert!(!elements.iter().any(|e| attribute(e, "id") == Some("picture-reflink-t")));
+    let pictures = elements.iter().filter_map(|e| attribute(e, "id")?.strip_suffix("-picture-t"));
+    let reflink = STYLES.iter().position(|style| style.name == "reflink").unwrap();
+    let (drawn, missing): (Vec<_>, _) = (pictures.collect(), format!("styles-{reflink}"));
+    assert_eq!(drawn.len(), STYLES.len() - 1);
+    assert!(!drawn.contains(&&*missing));
 }
 
 #[test]
@@ -217,5 +226,98 @@ fn architectures_have_pictures_and_say_where_their_numbers_come_from() {
     let page = architectures(&report, "zc lab architectures");
     assert_numbers(&page, &report, 10);
     assert!(page.contains("data-json=\"/architectures/0/style/sender/network_bytes\""));
-    assert!(page.contains("picture-sendfile-t"));
+    assert!(page.contains("architectures-0-style-picture-t"));
+}
+
+fn transfer(style: &'static str) -> TransferReport {
+    let how = Circumstances::Nic;
+    TransferReport::new(style, how, &run(known(style).unwrap()), &[])
+}
+
+fn lesson(outcome: learn_result::Outcome, reason: Option<&str>) -> learn_result::LessonReport {
+    let page = LABS[7].page(Lang::Zh).unwrap();
+    learn_result::LessonReport {
+        lab: LABS[7].name,
+        row: LABS[7].row,
+        title: page.title,
+        explanation: page.explanation,
+        question: page.question,
+        unit: page.unit,
+        predicted: 4,
+        outcome,
+        measured: reason.is_none().then(|| 2_u64.into()),
+        facts: Vec::new(),
+        why: None,
+        reason: reason.map(str::to_owned),
+        transfers: vec![transfer("read-send"), transfer("sendfile")],
+        variation: page.variation,
+        attempt: page.attempt,
+    }
+}
+
+#[test]
+fn a_page_for_learners_is_in_their_language_and_shows_prediction_and_measurement() {
+    let origin = all().origin;
+    let outcomes =
+        [(learn_result::Outcome::Wrong, None), (learn_result::Outcome::Lost, Some(HOSTILE))];
+    let report = learn_result::LearnReport {
+        origin,
+        lang: Lang::Zh,
+        complete: false,
+        problems: vec![HOSTILE.into()],
+        labs: outcomes.map(|(outcome, reason)| lesson(outcome, reason)).into(),
+    };
+    let page = learn(&report, "zc learn T8");
+    assert_numbers(&page, &report, 30);
+    let (elements, texts) = read(&page);
+    assert_eq!(attribute(&elements[0], "lang"), Some("zh-Hans"));
+    let at = |pointer: &str, value: &str| {
+        let is = |e: &&Element| attribute(e, "data-json") == Some(pointer);
+        let found = elements.iter().find(is).and_then(|e| attribute(e, "data-value"));
+        assert_eq!(found, Some(value), "{pointer}");
+    };
+    at("/labs/0/predicted", "4");
+    at("/labs/0/measured", "2");
+    at("/labs/1/measured", "");
+    assert!(!elements.iter().any(|(name, _)| name == "script"), "{elements:?}");
+    // What has no Chinese: names of calls, styles and kernels, and what others said.
+    let english =
+        ["not observed", "Summary", "copies", "The way", "sender", "How to", "prediction"];
+    for word in english {
+        let found = texts.iter().find(|text| text.contains(word));
+        assert_eq!(found, None, "{word}");
+    }
+}
+
+#[test]
+fn a_page_of_claims_draws_the_transfers_that_decided_them() {
+    let fact = Fact { what: HOSTILE.into(), measured: 7 };
+    let part = |verdict, reason: Option<&str>| PartReport {
+        says: "each byte is copied",
+        verdict,
+        facts: vec![fact.clone()],
+        reason: reason.map(str::to_owned),
+    };
+    let claim = ClaimReport {
+        id: "9",
+        says: "it",
+        who: "folklore",
+        verdict: Verdict::Refuted,
+        parts: vec![part(Verdict::Refuted, None), part(Verdict::NotObservable, Some(HOSTILE))],
+    };
+    let report = ClaimsReport {
+        origin: all().origin,
+        complete: true,
+        problems: Vec::new(),
+        size_bytes: 1 << 20,
+        chunk_bytes: 1 << 16,
+        claims: vec![claim],
+        transfers: vec![transfer("tee"), transfer("three-ways")],
+    };
+    let page = claims(&report, "zc claims 9");
+    assert_numbers(&page, &report, 15);
+    let (elements, texts) = read(&page);
+    assert!(!elements.iter().any(|(name, _)| name == "script"), "{elements:?}");
+    assert!(["refuted", "not observable"].iter().all(|verdict| texts.iter().any(|t| t == verdict)));
+    assert!(page.contains("id=\"transfer-1-t\""));
 }

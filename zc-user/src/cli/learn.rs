@@ -49,7 +49,7 @@ pub(super) struct Args {
     #[arg(long)]
     list: bool,
     /// Your prediction, in place of being asked: a number, or 64K, 1M (binary)
-    #[arg(long, value_name = "NUMBER", value_parser = parse_bytes, conflicts_with_all = ["all", "answers"])]
+    #[arg(long, value_name = "NUMBER", value_parser = parse_number, allow_negative_numbers = true, conflicts_with_all = ["all", "answers"])]
     predict: Option<u64>,
     /// Take predictions from a file of JSON, as {"T8": 4}; of the labs in it all are run ("-": stdin)
     #[arg(long, value_name = "PATH")]
@@ -96,6 +96,15 @@ fn parse_lab(name: &str) -> Result<&'static Lab, String> {
             None => format!("no such lab; there are {known} (see zc learn --list)"),
         }
     })
+}
+
+/// A whole number, its digits in groups or not, or one of a unit. A fraction is no prediction: it would be
+/// rounded to another one.
+fn parse_number(text: &str) -> Result<u64, String> {
+    let digits = text.trim().replace([',', '_'], "");
+    let whole = !digits.is_empty() && !digits.contains(['.', '-']);
+    let number = whole.then(|| parse_bytes(&digits).ok()).flatten();
+    number.ok_or_else(|| "write a whole number, such as 4, or 64K, 1M".into())
 }
 
 impl Args {
@@ -181,7 +190,7 @@ impl Args {
                     "no prediction: type a number, or give one to --predict or --answers"
                 )));
             }
-            match parse_bytes(line.trim()) {
+            match parse_number(&line) {
                 Ok(predicted) => {
                     self.say(quiet, "\n")?;
                     return Ok(predicted);
@@ -314,4 +323,20 @@ fn list(args: &Args) -> Outcome {
     };
     args.output.open()?.write(&shown).map_err(Failure::unobserved)?;
     Ok(Exit::Holds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prediction_is_a_whole_number() {
+        for (text, number) in [("4", 4), ("64K\n", 65_536), ("1,048,576", 1 << 20), ("1M", 1 << 20)]
+        {
+            assert_eq!(parse_number(text), Ok(number));
+        }
+        for text in ["", "-4", "4.5", "1.5K", "four", "18446744073709551616", "0x10"] {
+            assert!(parse_number(text).is_err(), "{text}");
+        }
+    }
 }

@@ -5,7 +5,6 @@ mod table;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -14,14 +13,13 @@ use serde_json::Value;
 use zc_guest::{RunSpec, XFS_SERIAL};
 
 use crate::build;
-use crate::progress::{self, Step};
+use crate::progress;
 use crate::setup::{self, Part};
 use crate::vm::kernel::KernelSpec;
 use crate::vm::lanes::{AT_EASE, side_by_side};
-use crate::vm::output::text;
 use crate::vm::packages;
 use crate::vm::payload::Transfer;
-use crate::vm::{GATHERING_CARDS, Guest, Run, Sinks, ZC_PATH};
+use crate::vm::{GATHERING_CARDS, Guest, Run, ZC_PATH};
 
 /// For all claims on one kernel.
 const DEADLINE: Duration = Duration::from_secs(1100);
@@ -117,11 +115,7 @@ fn decide(guest: &Guest, zc: &Path, claims: &[OsString]) -> Result<Value> {
         deadline: Some(DEADLINE),
         ..Run::default()
     };
-    let step = Step::new(format!("claims on {}", guest.release()));
-    let [stdout, stderr] = [(); 2].map(|()| Arc::new(Mutex::new(Vec::new())));
-    guest.run(&run, &mut Sinks::collecting(&stdout, &stderr))?;
-    drop(step);
-    let [stdout, stderr] = [stdout, stderr].map(|output| text(&output));
+    let (stdout, stderr) = guest.said(&run, "claims")?;
     let mut report: Value = serde_json::from_str(&stdout).with_context(|| {
         format!("zc claims on {} said no JSON: {}", guest.release(), stderr.trim())
     })?;

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -14,12 +13,11 @@ use tempfile::NamedTempFile;
 use zc_guest::RunSpec;
 
 use crate::lab::{self, Commanded};
-use crate::progress::{self, Step};
+use crate::progress;
 use crate::setup::{self, Part};
 use crate::vm::kernel::{self, KernelSpec};
-use crate::vm::output::text;
 use crate::vm::payload::Transfer;
-use crate::vm::{GATHERING_CARDS, Guest, Run, Sinks, ZC_PATH};
+use crate::vm::{GATHERING_CARDS, Guest, Run, ZC_PATH};
 use crate::{build, process};
 
 /// For all labs, once.
@@ -195,10 +193,7 @@ fn run(
         deadline: Some(DEADLINE),
         ..Run::default()
     };
-    let _step = Step::new(format!("{what} on {}", guest.release()));
-    let [stdout, stderr] = [(); 2].map(|()| Arc::new(Mutex::new(Vec::new())));
-    guest.run(&run, &mut Sinks::collecting(&stdout, &stderr))?;
-    Ok((text(&stdout), text(&stderr)))
+    guest.said(&run, what)
 }
 
 #[cfg(test)]

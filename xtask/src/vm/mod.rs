@@ -19,6 +19,7 @@ mod xfs;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -33,7 +34,7 @@ use self::payload::Transfer;
 use self::qemu::{Machine, RunDir};
 use self::verdict::Failure;
 use crate::cache::Cache;
-use crate::progress;
+use crate::progress::{self, Step};
 use crate::setup::{self, Part};
 use crate::{build, process};
 
@@ -135,6 +136,14 @@ impl Guest {
         let said = String::from_utf8_lossy(&said).into_owned();
         let line = said.lines().next().unwrap_or_default();
         Ok(line.trim_start_matches("QEMU emulator version ").to_owned())
+    }
+
+    /// What a command says on standard output and on standard error, whatever its exit status.
+    pub(crate) fn said(&self, run: &Run, what: &str) -> Result<(String, String)> {
+        let _step = Step::new(format!("{what} on {}", self.release()));
+        let [stdout, stderr] = [(); 2].map(|()| Arc::new(Mutex::new(Vec::new())));
+        self.run(run, &mut Sinks::collecting(&stdout, &stderr))?;
+        Ok((output::text(&stdout), output::text(&stderr)))
     }
 
     /// The version of a package that it has.

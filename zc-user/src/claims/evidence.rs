@@ -357,3 +357,6 @@ impl Decided {
         Self { holds: self.holds && other.holds, facts }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,15 +7,18 @@ use super::{
     completeness::conclusion,
     legend, page, picture, repeat,
     tables::{Cell, Table, verdict},
+    ways_through,
 };
 use crate::{
     network::Path,
     report::{
         lab::{copies, label, network},
+        stacks,
         text::{bytes, ratio},
     },
     result::{
         LabReport, Line, NotSupported, Outcome, SideReport, StyleReport,
+        audit::{AuditLine, AuditReport},
         picture::{bars as compared, lab as way},
     },
 };
@@ -93,9 +96,33 @@ pub(super) fn one(
                         (picture(&way, &format!("{id}-picture"), &format!("The way of the bytes: {name}"), words))
                     }
                     (lines(name, run.sides().flat_map(|(_, side)| side.lines.iter().map(move |line| (side, line)))).markup(words))
+                    @if let Some(audit) = &style.audit { (audited(name, audit).markup(words)) }
+                    @if !run.stacks.is_empty() { (ways_through(|out| run.stacks.iter().for_each(|side| stacks::side(out, side)))) }
                 }
             }
         }
+    }
+}
+
+/// What was counted in three ways.
+fn audited(style: &str, audit: &AuditReport) -> Table {
+    let row = |line: &AuditLine| {
+        let why = || Cell::NotObserved(line.reason.clone().unwrap_or_default());
+        let count = |bytes: Option<u64>| bytes.map_or_else(why, Cell::number);
+        vec![
+            Cell::text(format!("{}: {}", line.side.name(), label(line.quantity))),
+            count(line.site_bytes),
+            count(line.leaf_bytes),
+            line.user_bytes.map_or_else(|| Cell::text("–"), Cell::number),
+            Cell::Verdict(line.verdict),
+        ]
+    };
+    Table {
+        caption: format!(
+            "{style}: counted by the sites, by the copy primitives, and by user space"
+        ),
+        head: vec!["what", "sites", "leaves", "user space", "verdict"],
+        rows: audit.lines.iter().map(row).collect(),
     }
 }
 

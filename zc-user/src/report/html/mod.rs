@@ -101,6 +101,20 @@ pub fn scrolling(label: &str, words: &Words, content: &Markup) -> Markup {
     }
 }
 
+/// The ways through the kernel on which bytes were copied, as `write` has them in text.
+fn ways_through(write: impl FnOnce(&mut String)) -> Markup {
+    let mut ways = String::new();
+    write(&mut ways);
+    html! {
+        details {
+            summary { "By the way through the kernel" }
+            pre.command tabindex="0" role="region" aria-label="ways through the kernel" {
+                code { (ways) }
+            }
+        }
+    }
+}
+
 /// How to make the report again: the command line as a shell takes it, and where it ran.
 pub fn repeat(command: &str, origin: &Origin, words: &Words) -> Section {
     let body = html! {

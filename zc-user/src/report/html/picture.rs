@@ -296,3 +296,25 @@ pub fn legend(words: &Words) -> Markup {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arrow(bytes: Option<u64>) -> Arrow {
+        Arrow { bytes: Some(Figure::at("/a", bytes)), ..Arrow::new([0, 1], Mover::Dma) }
+    }
+
+    #[test]
+    fn an_arrow_is_as_wide_as_its_bytes_are_many() {
+        let width = |bytes| thickness(&arrow(Some(bytes)), 4 << 20);
+        assert_eq!([width(4 << 20), width(2 << 20)], [WIDEST, f64::midpoint(NARROWEST, WIDEST)]);
+        assert!(width(1) >= NARROWEST && width(1) < NARROWEST + 0.1);
+    }
+
+    #[test]
+    fn what_did_not_move_is_drawn_unlike_what_was_not_seen() {
+        let classes = [Some(1), Some(0), None].map(|bytes| class(&arrow(bytes)));
+        assert_eq!(classes, ["dma", "idle", "unseen"]);
+    }
+}

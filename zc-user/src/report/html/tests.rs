@@ -5,10 +5,12 @@ use quick_xml::{Reader, XmlVersion, events::Event};
 use super::*;
 use crate::{
     claims::{Circumstances, Fact, Verdict},
+    expect::{Quantity, Side},
     learn::{LABS, Lang},
     network::Path,
     result::{
         LabReport, Outcome,
+        audit::{AuditLine, AuditReport, BySide},
         claims::{ClaimReport, ClaimsReport, PartReport},
         learn as learn_result,
         picture::tests::{all, assert_in, only, run},
@@ -227,6 +229,32 @@ fn architectures_have_pictures_and_say_where_their_numbers_come_from() {
     assert_numbers(&page, &report, 10);
     assert!(page.contains("data-json=\"/architectures/0/style/sender/network_bytes\""));
     assert!(page.contains("architectures-0-style-picture-t"));
+}
+
+#[test]
+fn an_audit_stands_beside_what_it_checks() {
+    let mut report = only("read-send", run(style("read-send").unwrap()));
+    let line = AuditLine {
+        side: Side::Sender,
+        quantity: Quantity::UserToKernel,
+        site_bytes: Some(70_001),
+        leaf_bytes: None,
+        user_bytes: Some(70_003),
+        verdict: crate::expect::Verdict::NotObserved,
+        reason: Some("no register is free".into()),
+    };
+    report.styles[0].audit = Some(AuditReport {
+        verdict: line.verdict,
+        lines: vec![line],
+        control_bytes: BySide { sender: None, receiver: None },
+        leaves: Vec::new(),
+        losses: Vec::new(),
+    });
+    let page = lab_page(&report);
+    let (_, texts) = read(&page);
+    for text in ["70001", "70003", "not observed: no register is free"] {
+        assert!(texts.iter().any(|t| t == text), "{text}");
+    }
 }
 
 fn transfer(style: &'static str) -> TransferReport {

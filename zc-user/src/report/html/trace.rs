@@ -4,15 +4,17 @@ use maud::{Markup, html};
 
 use super::{
     Basis, Cell, ENGLISH, Section, Table, Words, bars, basis, completeness::conclusion, legend,
-    page, picture, repeat,
+    page, picture, repeat, ways_through,
 };
 use crate::{
     report::{
+        stacks,
         text::{bytes, harmless, ratio},
         trace::{copied, name},
     },
     result::{
         picture::{bars as compared, trace as ways},
+        stacks::TraceStacks,
         trace::{CallReport, Flow, ProcessReport, Totals, TraceReport},
     },
 };
@@ -25,6 +27,9 @@ pub fn trace(report: &TraceReport, command: &str) -> String {
     let way = html! {
         (legend(words))
         (picture(&ways::picture(report), "picture", title, words))
+        @if let Some(TraceStacks { stacks, tree }) = &report.stacks {
+            (ways_through(|out| stacks::ways(out, "all", stacks, tree)))
+        }
     };
     let sections = [
         Section { id: "picture-section", title: "The way of the bytes", body: way },

@@ -43,9 +43,10 @@ pub(crate) struct TestArgs {
 /// `cargo xtask test`: zero if everything passed.
 pub(crate) fn command(args: &TestArgs) -> Result<u8> {
     let mut stages = Stages::default();
-    stages.run("set-up", || {
-        let guests = if args.no_guest { &[][..] } else { &[Part::Guests, Part::Browser] };
-        setup::ensure(&[&[Part::Linking, Part::Bpf, Part::Lints], guests].concat())
+    let browser = stages.run("set-up", || {
+        let guests = if args.no_guest { &[][..] } else { &[Part::Guests] };
+        setup::ensure(&[&[Part::Linking, Part::Bpf, Part::Lints], guests].concat())?;
+        if args.no_guest { Ok(None) } else { setup::browser::ensure() }
     })?;
     stages.run("format and lints", check::command)?;
     let mut runs = vec![stages.run("unit tests", || unit_tests(&args.runner))?];
@@ -61,7 +62,8 @@ pub(crate) fn command(args: &TestArgs) -> Result<u8> {
             guests::run_all(&guests, &programs, &args.runner)
         })?);
         let pages: Vec<TempDir> = runs.iter_mut().filter_map(|run| run.pages.take()).collect();
-        let look = || pages.iter().map(|pages| browser::run(&programs, pages.path()));
+        let look =
+            || pages.iter().map(|pages| browser::run(&programs, browser.as_deref(), pages.path()));
         runs.extend(stages.run("reports in a browser", || look().collect::<Result<Vec<_>>>())?);
     }
     stages.print();

@@ -1,8 +1,9 @@
 //! Makes a machine ready, idempotently, and says each thing that it installs. Every other command
 //! asks for just the parts that it needs.
 
+pub(crate) mod browser;
 mod llvm;
-pub(crate) mod packages;
+mod packages;
 pub(crate) mod toolchain;
 
 use anyhow::Result;
@@ -15,6 +16,10 @@ use crate::vm::packages::PROGRAMS;
 /// The kernels that `cargo xtask test` and `cargo xtask lab` boot.
 pub(crate) const KERNELS: [&str; 4] = ["5.10", "6.1", "6.12", "7.3"];
 
+/// What is missing where there is no browser.
+pub(crate) const NO_BROWSER: &str =
+    "no Chromium, and no package that has one: install chromium to have reports tested in it";
+
 /// A part of what the project needs of a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
@@ -26,13 +31,14 @@ pub(crate) enum Part {
     Lints,
     /// What makes and runs guests.
     Guests,
-    /// What looks at reports as HTML.
-    Browser,
 }
 
 /// `cargo xtask setup`.
 pub(crate) fn command() -> Result<u8> {
-    ensure(&[Part::Linking, Part::Bpf, Part::Lints, Part::Guests, Part::Browser])?;
+    ensure(&[Part::Linking, Part::Bpf, Part::Lints, Part::Guests])?;
+    if browser::ensure()?.is_none() {
+        progress::note(NO_BROWSER);
+    }
     for kernel in KERNELS {
         Guest::prepare(&KernelSpec::parse(kernel.as_ref())?, None, false)?;
     }

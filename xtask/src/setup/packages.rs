@@ -1,6 +1,6 @@
 //! Programs from the distribution's packages.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -37,7 +37,7 @@ struct Need {
     names: [&'static str; 4],
 }
 
-const NEEDS: [Need; 9] = [
+const NEEDS: [Need; 8] = [
     Need {
         part: Part::Linking,
         is_there: || find_program("cc").is_some(),
@@ -79,21 +79,7 @@ const NEEDS: [Need; 9] = [
         is_there: || Path::new("/usr/share/keyrings/debian-archive-keyring.gpg").exists(),
         names: ["debian-archive-keyring", "debian-keyring", "debian-archive-keyring", "dpkg"],
     },
-    Need {
-        part: Part::Browser,
-        is_there: || browser().is_some(),
-        names: ["chromium-headless-shell", "chromium-headless", "chromium", "chromium"],
-    },
 ];
-
-/// What a Chromium may be called, the smallest first.
-const BROWSERS: [&str; 5] =
-    ["chromium-headless-shell", "headless_shell", "chromium", "chromium-browser", "google-chrome"];
-
-/// The browser that looks at reports.
-pub(crate) fn browser() -> Option<PathBuf> {
-    BROWSERS.iter().find_map(|name| find_program(name))
-}
 
 /// The packages that are missing for these parts.
 pub(crate) fn missing(parts: &[Part]) -> Vec<Package> {

@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::programs::Programs;
 use super::{TestRun, show};
+use crate::libtest::Skip;
 use crate::process;
 use crate::progress::Step;
-use crate::setup::packages;
+use crate::setup::NO_BROWSER;
 
 /// What a run of them is called.
 const NAME: &str = "reports in a browser";
@@ -17,9 +18,17 @@ const NAME: &str = "reports in a browser";
 /// The test program.
 const PROGRAM: &str = "browser";
 
-/// Looks at the reports in `pages`.
-pub(super) fn run(programs: &Programs, pages: &Path) -> Result<TestRun> {
-    let browser = packages::browser().context("no Chromium: run `cargo xtask setup`")?;
+/// Looks at the reports in `pages` with `browser`, if there is one.
+pub(super) fn run(programs: &Programs, browser: Option<&Path>, pages: &Path) -> Result<TestRun> {
+    let Some(browser) = browser else {
+        let skips = vec![Skip { test: "pages".to_owned(), reason: NO_BROWSER.to_owned() }];
+        return Ok(TestRun {
+            name: NAME.to_owned(),
+            skips,
+            may_skip_all: true,
+            ..TestRun::default()
+        });
+    };
     let mut command = Command::new(programs.tests(PROGRAM)?);
     command.env("ZC_BROWSER", browser).env("ZC_REPORTS", pages);
     let step = Step::new(NAME);

@@ -23,15 +23,15 @@ pub fn learn(report: &LearnReport, command: &str) -> String {
     let (words, own) = (Words::of(lang), learn::Words::of(lang));
     let base = |at: usize| format!("/labs/{at}");
     let lessons = || report.labs.iter().enumerate();
-    let each = html! {
-        (legend(words))
-        @for (at, lesson) in lessons() { (one(lesson, &base(at), lang)) }
-    };
     let runs: Vec<_> = lessons()
         .flat_map(|(at, lesson)| {
             placed(&lesson.transfers, &format!("{}/transfers", base(at)), words).collect::<Vec<_>>()
         })
         .collect();
+    let each = html! {
+        @if !runs.is_empty() { (legend(words)) }
+        @for (at, lesson) in lessons() { (one(lesson, &base(at), lang)) }
+    };
     let mut sections = vec![
         Section { id: "summary", title: words.summary, body: summary(report, own).markup(words) },
         Section { id: "labs", title: own.labs, body: each },

@@ -96,10 +96,11 @@ impl TransferReport {
         }
     }
 
-    /// Its picture; `base` is its place in the report's JSON.
+    /// Its picture, if bytes had a way to go; `base` is its place in the report's JSON.
     pub fn picture(&self, base: &str) -> Option<Picture> {
         let style = known(self.style)?;
         let (path, unmetered) = (self.how.path(), &self.unmetered[..]);
-        Some(lab::picture(&lab::Input { style, run: &self.run, base, path, unmetered }))
+        let picture = lab::picture(&lab::Input { style, run: &self.run, base, path, unmetered });
+        Some(picture).filter(|picture| !picture.arrows.is_empty())
     }
 }

@@ -56,9 +56,11 @@ fn ways(transfers: &[TransferReport], words: &Words) -> Markup {
     html! {
         (legend(words))
         @for (at, one) in transfers.iter().enumerate() {
-            article {
-                h3 { (label(one, words)) }
-                (transfer(one, &format!("/transfers/{at}"), &format!("transfer-{at}"), words))
+            @if let Some(drawn) = transfer(one, &format!("/transfers/{at}"), &format!("transfer-{at}"), words) {
+                article {
+                    h3 { (label(one, words)) }
+                    (drawn)
+                }
             }
         }
     }

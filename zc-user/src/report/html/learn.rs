@@ -100,8 +100,11 @@ fn one(lesson: &LessonReport, base: &str, lang: Lang) -> Markup {
             }
             @if let Some(why) = &lesson.why { h4 { (own.why) } (paragraphs(why, lang)) }
             @for (at, one) in lesson.transfers.iter().enumerate() {
-                h4 { (label(one, words)) }
-                (transfer(one, &format!("{base}/transfers/{at}"), &format!("{}-{at}", lesson.lab), words))
+                @let (place, id) = (format!("{base}/transfers/{at}"), format!("{}-{at}", lesson.lab));
+                @if let Some(drawn) = transfer(one, &place, &id, words) {
+                    h4 { (label(one, words)) }
+                    (drawn)
+                }
             }
             h4 { (own.variation) }
             (paragraphs(&lesson.variation, lang))

@@ -347,5 +347,6 @@ fn a_page_of_claims_draws_the_transfers_that_decided_them() {
     let (elements, texts) = read(&page);
     assert!(!elements.iter().any(|(name, _)| name == "script"), "{elements:?}");
     assert!(["refuted", "not observable"].iter().all(|verdict| texts.iter().any(|t| t == verdict)));
-    assert!(page.contains("id=\"transfer-1-t\""));
+    assert!(page.contains("id=\"transfer-0-t\""));
+    assert!(!page.contains("id=\"transfer-1-t\""), "no byte goes anywhere");
 }

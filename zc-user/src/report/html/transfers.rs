@@ -1,6 +1,6 @@
 //! The transfers that claims and labs rest on.
 
-use maud::{Markup, html};
+use maud::Markup;
 
 use super::{Words, picture};
 use crate::result::{picture::bars::Placed, transfer::TransferReport};
@@ -10,12 +10,15 @@ pub(super) fn label(transfer: &TransferReport, words: &Words) -> String {
     format!("{} ({})", transfer.style, (words.how)(transfer.how))
 }
 
-/// Its picture; `base` is its place in the JSON, `id` its own in the page.
-pub(super) fn transfer(transfer: &TransferReport, base: &str, id: &str, words: &Words) -> Markup {
-    let title = label(transfer, words);
-    html! {
-        @if let Some(way) = transfer.picture(base) { (picture(&way, id, &title, words)) }
-    }
+/// Its picture, if there is anything to draw; `base` is its place in the JSON, `id` its own in the page.
+pub(super) fn transfer(
+    transfer: &TransferReport,
+    base: &str,
+    id: &str,
+    words: &Words,
+) -> Option<Markup> {
+    let way = transfer.picture(base)?;
+    Some(picture(&way, id, &label(transfer, words), words))
 }
 
 /// For bars of all of them, that at `at` being at `base`/`at` in the JSON.

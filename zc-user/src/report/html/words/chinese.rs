@@ -123,9 +123,9 @@ fn how(how: Circumstances) -> &'static str {
         Circumstances::Cold => "文件只在磁盘上，环回接口",
         Circumstances::Sharing => "能共享数据块的文件系统",
         Circumstances::Veth => "文件在内存里，veth 虚拟网卡",
-        Circumstances::Nic => "文件只在磁盘上，支持 gather 的网卡",
-        Circumstances::NicWithoutGather => "文件只在磁盘上，不支持 gather 的网卡",
-        Circumstances::ColdVeth => "文件只在磁盘上，支持 gather 的 veth",
-        Circumstances::ColdVethWithoutGather => "文件只在磁盘上，不支持 gather 的 veth",
+        Circumstances::Nic => "文件只在磁盘上，做收集式 DMA 的网卡",
+        Circumstances::NicWithoutGather => "文件只在磁盘上，不做收集的网卡",
+        Circumstances::ColdVeth => "文件只在磁盘上，做收集的 veth",
+        Circumstances::ColdVethWithoutGather => "文件只在磁盘上，不做收集的 veth",
     }
 }

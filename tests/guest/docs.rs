@@ -4,13 +4,17 @@ use std::{fs, process::Output};
 
 use crate::{
     audit::{AUDIT, AUDIT_WITHOUT_A_SITE},
+    learn,
     needs::{self, needs},
+    pages,
     stacks::STACKS,
     support::{SMALL_LAB, scratch, shared, status, stdout, zc},
     tracing::unskipped_text,
 };
 
 const README: &str = include_str!("../../README.md");
+const CLAIMS_JSON: &str = include_str!("../../docs/claims-json.md");
+const LEARN_JSON: &str = include_str!("../../docs/learn-json.md");
 const LAB_JSON: &str = include_str!("../../docs/lab-json.md");
 
 /// The fenced block behind `marker`.
@@ -142,6 +146,21 @@ fn every_key_is_documented() {
     assert!(keys.len() > 30);
     for key in keys {
         assert!(LAB_JSON.contains(&format!("`{key}`")), "docs/lab-json.md does not mention {key}");
+    }
+}
+
+#[test]
+fn every_key_of_claims_and_of_labs_for_learners_is_documented() {
+    let own = [CLAIMS_JSON, LEARN_JSON];
+    for (report, own) in [pages::claims().json, learn::wrong().json].iter().zip(own) {
+        let mut keys = std::collections::BTreeSet::new();
+        collect(report, &mut keys);
+        assert!(keys.len() > 20);
+        // What they share is said once.
+        let documents = [own, CLAIMS_JSON, LAB_JSON].concat();
+        let missing: Vec<_> =
+            keys.into_iter().filter(|key| !documents.contains(&format!("`{key}`"))).collect();
+        assert_eq!(missing, [""; 0]);
     }
 }
 

@@ -85,9 +85,14 @@ fn a_hostile_name_is_text() {
     assert!(!left.html.contains("<img") && left.html.contains("&lt;img"));
 }
 
+/// Claims that are decided over cards.
+pub(crate) fn claims() -> Left {
+    left("claims", &["claims", "T8", "T9", "T10"])
+}
+
 #[test]
 fn claims_and_labs_for_learners_have_pages() {
-    let claims = left("claims", &["claims", "T8", "T9", "T10"]);
+    let claims = claims();
     assert_eq!(claims.status, 1, "T8 and T10 are refuted");
     let architectures = architectures::over_cards();
     assert_eq!(architectures.status, 0);

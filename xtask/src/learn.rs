@@ -129,7 +129,12 @@ impl Tried {
 /// Runs the command that each lab says to try.
 fn tried(guest: &Guest, zc: &Path, lessons: &[Lesson]) -> Result<Vec<Tried>> {
     let commands: Vec<_> = lessons.iter().map(|lesson| lesson.wrong.r#try.clone()).collect();
-    let each = |command: &String| format!("{command} > /dev/null; echo $?\n");
+    // Kernels that can be preempted in a probe lose counts by chance, and zc then ends with 2.
+    let each = |command: &String| {
+        format!(
+            "for n in 1 2 3 4 5; do {command} > /dev/null; s=$?; [ $s = 2 ] || break; done; echo $s\n"
+        )
+    };
     let script: String = commands.iter().map(each).collect();
     let argv = ["/bin/busybox", "sh", "-c", &script].map(OsString::from).to_vec();
     let (stdout, stderr) = run(guest, "what labs say to try", argv, vec![into(zc, ZC_PATH)])?;

@@ -1,7 +1,7 @@
 //! `zc learn`: labs for people who learn kernels.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     env,
     fs::File,
     io::{self, BufRead, Read, Write},
@@ -27,6 +27,7 @@ use crate::{
     report::{
         self,
         learn::{Words, outcome, page, prompt, text},
+        output::Output,
         text::one_line,
     },
     result::learn::{LearnReport, Outcome as Graded},
@@ -116,7 +117,9 @@ impl Args {
 
     /// The labs, and what is predicted of each where that is known already.
     fn wanted(&self) -> Result<Vec<(&'static Lab, Option<u64>)>, Failure> {
-        let named: Vec<_> = if self.all { LABS.iter().collect() } else { self.labs.clone() };
+        let mut named: Vec<_> = if self.all { LABS.iter().collect() } else { self.labs.clone() };
+        let mut known = BTreeSet::new();
+        named.retain(|lab| known.insert(lab.name));
         let Some(path) = &self.answers else {
             if self.predict.is_some() && named.len() != 1 {
                 return Err(Failure::usage(anyhow!(
@@ -202,13 +205,11 @@ impl Args {
 
     /// On stdout, or on stderr where that is for the report alone.
     fn say(&self, quiet: bool, text: &str) -> Result<(), Failure> {
-        let said = if quiet {
-            io::stderr().lock().write_all(text.as_bytes())
+        if quiet {
+            io::stderr().lock().write_all(text.as_bytes()).map_err(Failure::unobserved)
         } else {
-            let mut out = io::stdout().lock();
-            out.write_all(text.as_bytes()).and_then(|()| out.flush())
-        };
-        said.map_err(Failure::unobserved)
+            Output::Stdout.write(text).map_err(Failure::unobserved)
+        }
     }
 
     /// One lab after the other: read, predict, measure, see why.

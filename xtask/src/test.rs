@@ -7,6 +7,7 @@ mod here;
 mod programs;
 
 use std::ffi::OsString;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -142,6 +143,23 @@ fn unit_tests(runner: &[OsString]) -> Result<TestRun> {
     let failed = run.reports.iter().any(|report| report.problem().is_some());
     if !finished.status.success() && !failed {
         run.failure = Some(format!("cargo test failed:\n{}", process::tail(&finished.stderr)));
+    }
+    Ok(run)
+}
+
+/// Runs a test program on this machine.
+fn on_this_machine(name: &str, command: &mut Command) -> Result<TestRun> {
+    let step = Step::new(name);
+    let finished = process::capture(command, Some(&step))?;
+    drop(step);
+    let (skips, stderr) = libtest::skips(&finished.stderr);
+    let stdout = String::from_utf8_lossy(&finished.stdout);
+    let stdout = libtest::mark_skipped(&stdout, &skips);
+    let mut run = show(name, &format!("{stdout}{stderr}"))?;
+    run.skips = skips;
+    let failed = run.reports.iter().any(|report| report.problem().is_some());
+    if run.reports.is_empty() || !finished.status.success() && !failed {
+        run.failure = Some(format!("the test runner ended with {}", finished.status));
     }
     Ok(run)
 }

@@ -6,10 +6,8 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::programs::Programs;
-use super::{TestRun, show};
+use super::{TestRun, on_this_machine};
 use crate::libtest::Skip;
-use crate::process;
-use crate::progress::Step;
 use crate::setup::NO_BROWSER;
 
 /// What a run of them is called.
@@ -31,15 +29,5 @@ pub(super) fn run(programs: &Programs, browser: Option<&Path>, pages: &Path) -> 
     };
     let mut command = Command::new(programs.tests(PROGRAM)?);
     command.env("ZC_BROWSER", browser).env("ZC_REPORTS", pages);
-    let step = Step::new(NAME);
-    let finished = process::capture(&mut command, Some(&step))?;
-    drop(step);
-    let [stdout, stderr] =
-        [&finished.stdout[..], finished.stderr.as_bytes()].map(String::from_utf8_lossy);
-    let mut run = show(NAME, &format!("{stdout}{stderr}"))?;
-    let failed = run.reports.iter().any(|report| report.problem().is_some());
-    if run.reports.is_empty() || !finished.status.success() && !failed {
-        run.failure = Some(format!("the test runner ended with {}", finished.status));
-    }
-    Ok(run)
+    on_this_machine(NAME, &mut command)
 }

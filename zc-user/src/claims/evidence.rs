@@ -269,15 +269,36 @@ impl<'a> Measured<'a> {
     }
 
     /// A number of the sender's way through its machine.
-    pub(crate) fn sent(
-        self,
-        what: &str,
-        number: impl Fn(&Way) -> Option<u64>,
-    ) -> Result<Fact, Unobservable> {
+    fn sent(self, what: &str, number: impl Fn(&Way) -> Option<u64>) -> Result<Fact, Unobservable> {
         let measured = number(&way(self.run));
         let measured =
             measured.ok_or_else(|| self.unobservable(&format!("{what}: not counted")))?;
         Ok(self.of(Side::Sender, what, measured))
+    }
+
+    /// Bytes that the sender's disk delivered.
+    pub(crate) fn disk_bytes(self) -> Result<Fact, Unobservable> {
+        self.sent("bytes read from the disk by DMA", |way| way.disk_dma_bytes)
+    }
+
+    /// Bytes that the CPU copied in the sender, in all directions.
+    pub(crate) fn cpu_bytes(self) -> Result<Fact, Unobservable> {
+        self.sent("bytes copied by the CPU", |way| {
+            let copied = way.cpu_copied_bytes;
+            Direction::ALL.into_iter().map(|direction| copied.get(direction)).sum()
+        })
+    }
+
+    /// Payload bytes that the sender's card was handed.
+    pub(crate) fn card_bytes(self) -> Result<Fact, Unobservable> {
+        self.sent("bytes handed to the card for DMA, without headers", |way| {
+            way.nic_dma_bytes?.checked_sub(way.nic_header_bytes?)
+        })
+    }
+
+    /// Mode switches of the sender.
+    pub(crate) fn mode_switches(self) -> Result<Fact, Unobservable> {
+        self.sent("mode switches", |way| way.mode_switches)
     }
 
     /// Bytes that passed the site called `site` on `side`, through `iterator` or any.

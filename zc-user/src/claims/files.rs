@@ -33,7 +33,7 @@ pub(super) const T4: Claim = Claim {
                the program",
         decide: |evidence| {
             let run = evidence.run(cold("pread"))?;
-            let disk = run.sent("bytes read from the disk by DMA", |way| way.disk_dma_bytes)?;
+            let disk = run.disk_bytes()?;
             let from_disk = Decided { holds: disk.measured == run.bytes()?, facts: vec![disk] };
             Ok(Decided::copies(run, Sender, [0, 1, 0])?.and(from_disk))
         },
@@ -71,7 +71,7 @@ pub(crate) fn disk_and_waits(
     need: Need,
 ) -> Result<(super::Fact, super::Fact), Unobservable> {
     let run = evidence.run(need)?;
-    let disk = run.sent("bytes read from the disk by DMA", |way| way.disk_dma_bytes)?;
+    let disk = run.disk_bytes()?;
     let switches = run.run.sender.switches.context_switches;
     let switches = switches.ok_or_else(|| run.unobservable("context switches are not counted"))?;
     // That the lab stops its processes around a run is no wait.

@@ -4,8 +4,6 @@ use super::{
     Assertion, Claim, Decided, Evidence, Fact, Need, Unobservable,
     evidence::{card, card_without_gather},
 };
-use crate::result::architectures::Way;
-
 /// Who says it.
 pub(super) const TEXTBOOK: &str = "the owner's textbook (2020)";
 
@@ -68,29 +66,17 @@ pub(super) const T10: Claim = Claim {
     ],
 };
 
-/// Copied by the CPU, in all directions.
-pub(crate) fn copied(way: &Way) -> Option<u64> {
-    let copied = way.cpu_copied_bytes;
-    [copied.user_to_kernel, copied.kernel_to_user, copied.kernel_to_kernel].into_iter().sum()
-}
-
 /// Whether the CPU copied each byte so often.
 fn by_cpu(evidence: &Evidence, need: Need, times: u64) -> Result<Decided, Unobservable> {
     let run = evidence.run(need)?;
-    let (bytes, fact) = (run.bytes()?, run.sent("bytes copied by the CPU", copied)?);
+    let (bytes, fact) = (run.bytes()?, run.cpu_bytes()?);
     Ok(Decided { holds: fact.measured == times * bytes, facts: vec![run.payload()?, fact] })
 }
 
 /// Whether disk, CPU and card together moved each byte so often, headers apart.
 fn moved(evidence: &Evidence, need: Need, times: u64) -> Result<Decided, Unobservable> {
     let run = evidence.run(need)?;
-    let to_card = |way: &Way| way.nic_dma_bytes?.checked_sub(way.nic_header_bytes?);
-    let facts = vec![
-        run.payload()?,
-        run.sent("bytes read from the disk by DMA", |way| way.disk_dma_bytes)?,
-        run.sent("bytes copied by the CPU", copied)?,
-        run.sent("bytes handed to the card for DMA, without headers", to_card)?,
-    ];
+    let facts = vec![run.payload()?, run.disk_bytes()?, run.cpu_bytes()?, run.card_bytes()?];
     let moved: u64 = facts[1..].iter().map(|fact| fact.measured).sum();
     Ok(Decided { holds: moved == times * run.bytes()?, facts })
 }
@@ -99,7 +85,7 @@ fn moved(evidence: &Evidence, need: Need, times: u64) -> Result<Decided, Unobser
 fn switches_a_chunk(evidence: &Evidence, need: Need, times: u64) -> Result<Decided, Unobservable> {
     let run = evidence.run(need)?;
     let chunks = run.bytes()?.div_ceil(super::CHUNK);
-    let fact = run.sent("mode switches", |way| way.mode_switches)?;
+    let fact = run.mode_switches()?;
     let holds = fact.measured == times * chunks;
     let chunks = Fact { what: "chunks".into(), measured: chunks };
     Ok(Decided { holds, facts: vec![chunks, fact] })

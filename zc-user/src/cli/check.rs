@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow};
 
 use super::{
     Exit, Failure, Outcome,
-    output::OutputArgs,
+    output::{OutputArgs, json},
     target::TargetArgs,
     trace::{Notice, failure, runtime},
 };
@@ -179,11 +179,8 @@ fn write(
     output: Output,
     junit: Option<Output>,
 ) -> Result<(), Failure> {
-    let mut text = if args.json {
-        format!("{}\n", serde_json::to_string_pretty(report).map_err(Failure::unobserved)?)
-    } else {
-        report::check::text(report, args.output.coloured())
-    };
+    let mut text =
+        if args.json { json(report)? } else { report::check::text(report, args.output.coloured()) };
     if args.github {
         text.push_str(&report::check::github(report));
     }

@@ -3,7 +3,11 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::{
-    Exit, Failure, Outcome, html::HtmlArgs, interruptible, lab::payload, output::OutputArgs,
+    Exit, Failure, Outcome,
+    html::HtmlArgs,
+    interruptible,
+    lab::payload,
+    output::{OutputArgs, json},
     progress::Bar,
 };
 use crate::{
@@ -95,7 +99,7 @@ pub(super) fn main(args: &Args) -> Outcome {
         claims::run(&options, &payload, running, &bar).map_err(Failure::unobserved)
     })?;
     let text = if args.json {
-        format!("{}\n", serde_json::to_string_pretty(&report).map_err(Failure::unobserved)?)
+        json(&report)?
     } else {
         report::claims::text(&report, args.output.coloured())
     };

@@ -10,7 +10,7 @@ use super::{
     Exit, Failure, Outcome,
     html::{HtmlArgs, HtmlFile},
     interruptible,
-    output::OutputArgs,
+    output::{OutputArgs, json},
     progress::Bar,
     stacks::StackArgs,
 };
@@ -263,11 +263,8 @@ pub(super) fn main(args: &Args) -> Outcome {
         let payload = payload(&options, &bar)?;
         lab::run(&options, &payload, running, &bar).map_err(Failure::unobserved)
     })?;
-    let text = if args.json {
-        format!("{}\n", serde_json::to_string_pretty(&report).map_err(Failure::unobserved)?)
-    } else {
-        report::lab::text(&report, args.output.coloured())
-    };
+    let text =
+        if args.json { json(&report)? } else { report::lab::text(&report, args.output.coloured()) };
     output.write(&text).map_err(Failure::unobserved)?;
     html.write(|command| report::html::lab(&report, command)).map_err(Failure::unobserved)?;
     let ways = result::stacks::all(&report.styles);
@@ -299,7 +296,7 @@ fn architectures(
         lab::architectures(&options, &payload, running, &bar).map_err(Failure::unobserved)
     })?;
     let text = if args.json {
-        format!("{}\n", serde_json::to_string_pretty(&report).map_err(Failure::unobserved)?)
+        json(&report)?
     } else {
         report::architectures::text(&report, args.output.coloured())
     };

@@ -16,7 +16,7 @@ use super::{
     html::HtmlArgs,
     interruptible,
     lab::{parse_bytes, payload},
-    output::OutputArgs,
+    output::{OutputArgs, json},
     progress::Bar,
 };
 use crate::{
@@ -293,7 +293,7 @@ pub(super) fn main(args: &Args) -> Outcome {
         args.guide(&wanted)?
     };
     let shown = if args.json {
-        Some(format!("{}\n", serde_json::to_string_pretty(&report).map_err(Failure::unobserved)?))
+        Some(json(&report)?)
     } else if answered || args.output.is_file() {
         Some(text(&report, args.output.coloured()))
     } else {
@@ -318,7 +318,7 @@ fn exit(report: &LearnReport) -> Exit {
 fn list(args: &Args) -> Outcome {
     let report = learn::list(args.lang()).map_err(Failure::unobserved)?;
     let shown = if args.json {
-        format!("{}\n", serde_json::to_string_pretty(&report).map_err(Failure::unobserved)?)
+        json(&report)?
     } else {
         report::learn::list(&report, args.output.coloured())
     };

@@ -2,8 +2,16 @@
 
 use std::path::PathBuf;
 
+use serde::Serialize;
+
 use super::Failure;
 use crate::report::{output::Output, text::Colour};
+
+/// A report as JSON, for people too.
+pub(super) fn json(report: &impl Serialize) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(report).map_err(Failure::unobserved)?;
+    Ok(format!("{text}\n"))
+}
 
 /// The options.
 #[derive(Debug, clap::Args)]

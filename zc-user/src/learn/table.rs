@@ -9,7 +9,6 @@ use crate::{
         kernel_entry::{entries, interrupts},
         programs::pipeline,
         sockets::{closed_with_input, closed_with_output, full_buffer, one_send},
-        textbook::copied,
     },
     expect::{Quantity, Side::Sender},
 };
@@ -93,11 +92,14 @@ pub static LABS: &[Lab] = &[
         probes: true,
         measure: |evidence| {
             let run = evidence.run(cold("pread"))?;
-            let copied = run.sent("bytes copied by the CPU", copied)?.measured;
-            let disk = run.sent("bytes read from the disk by DMA", |way| way.disk_dma_bytes)?;
+            let copied = run.cpu_bytes()?.measured;
             Ok(Measured {
                 answer: Answer::count(copied),
-                facts: vec![("payload", run.bytes()?), ("disk", disk.measured), ("cpu", copied)],
+                facts: vec![
+                    ("payload", run.bytes()?),
+                    ("disk", run.disk_bytes()?.measured),
+                    ("cpu", copied),
+                ],
             })
         },
         text: include_str!("labs/dma.toml"),
@@ -226,16 +228,12 @@ impl Sent {
     /// In the first of `runs` that there is.
     fn first(evidence: &Evidence, runs: &[Need]) -> Result<Self, Unobservable> {
         let run = evidence.first(runs)?;
-        let card = run.sent("bytes handed to the card for DMA, without headers", |way| {
-            way.nic_dma_bytes?.checked_sub(way.nic_header_bytes?)
-        })?;
-        let disk = run.sent("bytes read from the disk by DMA", |way| way.disk_dma_bytes)?;
         Ok(Self {
             payload: run.bytes()?,
-            disk: disk.measured,
-            cpu: run.sent("bytes copied by the CPU", copied)?.measured,
-            card: card.measured,
-            switches: run.sent("mode switches", |way| way.mode_switches)?.measured,
+            disk: run.disk_bytes()?.measured,
+            cpu: run.cpu_bytes()?.measured,
+            card: run.card_bytes()?.measured,
+            switches: run.mode_switches()?.measured,
         })
     }
 

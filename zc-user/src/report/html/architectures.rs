@@ -81,12 +81,11 @@ fn summary(all: &[ArchitectureReport]) -> Table {
             Cell::text(one.name),
             Cell::count(way.disk_dma_bytes),
             Cell::text(copied(way.cpu_copied_bytes)),
-            way.cpu_copies_per_byte
-                .map_or_else(|| Cell::count(None), |copies| Cell::number(ratio(copies))),
+            Cell::count(way.cpu_copies_per_byte.map(ratio)),
             Cell::count(way.nic_dma_bytes),
             Cell::count(way.nic_header_bytes),
             Cell::count(way.mode_switches),
-            one.style.run().map_or_else(|| Cell::text("–"), |run| Cell::Verdict(run.verdict)),
+            one.style.run().map_or_else(|| Cell::text("–"), |run| Cell::verdict(run.verdict)),
         ]
     };
     Table {

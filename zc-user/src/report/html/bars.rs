@@ -91,7 +91,7 @@ fn class(what: What) -> &'static str {
         What::Cpu(Direction::UserToKernel) => "uk",
         What::Cpu(Direction::KernelToKernel) => "kk",
         What::Copies => "cpu",
-        What::Switches | What::SystemCalls | What::PageFaults | What::Interrupts => "switch",
+        What::Switches => "switch",
         What::Predicted => "guess",
         What::Measured => "cpu",
     }

@@ -3,10 +3,10 @@
 use maud::{Markup, html};
 
 use super::{
-    Basis, Cell, ENGLISH, Section, Table, Words, basis,
+    Basis, Cell, ENGLISH, Mark, Section, Table, Words, basis,
     completeness::conclusion,
     lab::comparison,
-    legend, page, repeat,
+    legend, marked, page, repeat,
     transfers::{label, placed, transfer},
 };
 use crate::{
@@ -67,12 +67,12 @@ fn ways(transfers: &[TransferReport], words: &Words) -> Markup {
 }
 
 fn verdict(verdict: Verdict) -> Markup {
-    let class = match verdict {
-        Verdict::Confirmed => "verdict yes",
-        Verdict::NotObservable => "verdict unseen",
-        Verdict::Refuted => "verdict refuted",
+    let mark = match verdict {
+        Verdict::Confirmed => Mark::Yes,
+        Verdict::NotObservable => Mark::Unseen,
+        Verdict::Refuted => Mark::No,
     };
-    html! { span class=(class) { (verdict.name()) } }
+    marked(mark, verdict.name())
 }
 
 fn summary(claims: &[ClaimReport]) -> Table {

@@ -50,7 +50,6 @@ pub struct Basis<'a> {
 impl<'a> From<&'a result::Completeness> for Basis<'a> {
     fn from(of: &'a result::Completeness) -> Self {
         Self {
-            complete: of.problems.is_empty(),
             problems: &of.problems,
             sites: &of.sites,
             meters: &of.meters,
@@ -67,7 +66,6 @@ impl<'a> From<&'a result::Completeness> for Basis<'a> {
 impl<'a> From<&'a trace::Completeness> for Basis<'a> {
     fn from(of: &'a trace::Completeness) -> Self {
         Self {
-            complete: of.problems.is_empty(),
             problems: &of.problems,
             sites: &of.sites,
             meters: &of.meters,

@@ -114,7 +114,7 @@ fn audited(style: &str, audit: &AuditReport) -> Table {
             count(line.site_bytes),
             count(line.leaf_bytes),
             line.user_bytes.map_or_else(|| Cell::text("–"), Cell::number),
-            Cell::Verdict(line.verdict),
+            Cell::verdict(line.verdict),
         ]
     };
     Table {
@@ -138,7 +138,7 @@ fn lines<'a>(style: &str, lines: impl Iterator<Item = (&'a SideReport, &'a Line)
                 None => Cell::NotObserved(line.reason.clone().unwrap_or_default()),
             },
             Cell::number(per_byte.map_or_else(String::new, ratio)),
-            Cell::Verdict(line.verdict),
+            Cell::verdict(line.verdict),
             Cell::text(&line.formula),
         ]
     };
@@ -182,7 +182,7 @@ fn row(style: &StyleReport) -> Vec<Cell> {
         receiver(copied),
         switches(&run.sender),
         receiver(switches),
-        Cell::Verdict(run.verdict),
+        Cell::verdict(run.verdict),
         textbook,
     ]
 }

@@ -3,9 +3,9 @@
 use maud::{Markup, html};
 
 use super::{
-    Cell, Section, Table, Words, bars,
+    Cell, Mark, Section, Table, Words, bars,
     lab::comparison,
-    legend, page, repeat,
+    legend, marked, page, repeat,
     transfers::{label, placed, transfer},
 };
 use crate::{
@@ -47,19 +47,12 @@ pub fn learn(report: &LearnReport, command: &str) -> String {
 }
 
 fn outcome(outcome: Outcome, own: &learn::Words) -> Markup {
-    let class = match outcome {
-        Outcome::Right => "verdict yes",
-        Outcome::Wrong => "verdict refuted",
-        Outcome::NotSupported | Outcome::Lost => "verdict unseen",
+    let mark = match outcome {
+        Outcome::Right => Mark::Yes,
+        Outcome::Wrong => Mark::No,
+        Outcome::NotSupported | Outcome::Lost => Mark::Unseen,
     };
-    html! { span class=(class) { (own.outcome_of(outcome)) } }
-}
-
-fn measured(lesson: &LessonReport) -> Cell {
-    match lesson.measured {
-        Some(number) => Cell::number(number),
-        None => Cell::NotObserved(String::new()),
-    }
+    marked(mark, own.outcome_of(outcome))
 }
 
 fn summary(report: &LearnReport, own: &learn::Words) -> Table {
@@ -68,7 +61,7 @@ fn summary(report: &LearnReport, own: &learn::Words) -> Table {
             Cell::text(format!("{} {}", lesson.row, lesson.title)),
             Cell::Markup(outcome(lesson.outcome, own)),
             Cell::number(lesson.predicted),
-            measured(lesson),
+            Cell::count(lesson.measured),
             Cell::text(&lesson.unit),
         ]
     };

@@ -30,7 +30,7 @@ pub use completeness::{Basis, basis, conclusion};
 pub use lab::lab;
 pub use learn::learn;
 pub use picture::{legend, picture};
-pub use tables::{Cell, Table, verdict};
+pub use tables::{Cell, Mark, Table, marked, verdict};
 pub use trace::trace;
 pub use words::{CHINESE, ENGLISH, Words};
 

@@ -12,9 +12,7 @@ pub enum Cell {
     Text(String),
     /// A number, on the right.
     Number(String),
-    /// Whether theory held.
-    Verdict(Verdict),
-    /// What a page makes itself.
+    /// What a page makes itself, as a verdict.
     Markup(Markup),
     /// Not a number, and why.
     NotObserved(String),
@@ -33,8 +31,13 @@ impl Cell {
     }
 
     /// A number, or that it was not observed.
-    pub fn count(number: Option<u64>) -> Self {
+    pub fn count(number: Option<impl ToString>) -> Self {
         number.map_or_else(|| Self::NotObserved(String::new()), Self::number)
+    }
+
+    /// Whether theory held.
+    pub fn verdict(verdict: Verdict) -> Self {
+        Self::Markup(self::verdict(verdict))
     }
 
     fn markup(&self, words: &Words) -> Markup {
@@ -42,7 +45,6 @@ impl Cell {
             Self::Text(text) => html! { td { (text) } },
             Self::Number(number) => html! { td.n { (number) } },
             Self::Markup(markup) => html! { td { (markup) } },
-            Self::Verdict(verdict) => html! { td { (self::verdict(*verdict)) } },
             Self::NotObserved(why) if why.is_empty() => html! { td.no { (words.not_observed) } },
             Self::NotObserved(why) => {
                 html! { td.no { (words.not_observed) ": " (harmless(why)) } }
@@ -109,16 +111,37 @@ impl Table {
 fn plain(cell: &Cell) -> &str {
     match cell {
         Cell::Text(text) | Cell::Number(text) | Cell::NotObserved(text) => text,
-        Cell::Verdict(_) | Cell::Markup(_) => "",
+        Cell::Markup(_) => "",
     }
 }
 
-/// A verdict: its word, before which the style sheet puts a mark that needs no colour.
-pub fn verdict(verdict: Verdict) -> Markup {
-    let class = match verdict {
-        Verdict::Verified => "verdict yes",
-        Verdict::NotObserved => "verdict unseen",
-        Verdict::Refuted => "verdict refuted",
+/// What a verdict amounts to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// It holds.
+    Yes,
+    /// Nobody knows.
+    Unseen,
+    /// It does not hold.
+    No,
+}
+
+/// A verdict's word, before which the style sheet puts a mark that needs no colour.
+pub fn marked(mark: Mark, word: &str) -> Markup {
+    let class = match mark {
+        Mark::Yes => "verdict yes",
+        Mark::Unseen => "verdict unseen",
+        Mark::No => "verdict refuted",
     };
-    html! { span class=(class) { (verdict) } }
+    html! { span class=(class) { (word) } }
+}
+
+/// Whether theory held.
+pub fn verdict(verdict: Verdict) -> Markup {
+    let mark = match verdict {
+        Verdict::Verified => Mark::Yes,
+        Verdict::NotObserved => Mark::Unseen,
+        Verdict::Refuted => Mark::No,
+    };
+    marked(mark, &verdict.to_string())
 }

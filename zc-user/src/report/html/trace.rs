@@ -74,7 +74,7 @@ fn totals(total: &Totals) -> Table {
     let per_byte = match (total.copies_per_byte, total.copies_per_byte_bounds) {
         (Some(copies), _) => Cell::number(ratio(copies)),
         (None, Some([low, high])) => Cell::number(format!("between {low:.5} and {high:.5}")),
-        (None, None) => Cell::count(None),
+        (None, None) => Cell::NotObserved(String::new()),
     };
     let row = |name: &str, cell: Cell| vec![Cell::text(name), cell];
     let io = switches.block_io;
@@ -150,7 +150,7 @@ fn who(name: &str, id: Option<u32>, totals: &Totals) -> Vec<Cell> {
     vec![
         Cell::text(name),
         id.map_or_else(|| Cell::number("–"), Cell::number),
-        totals.moved_bytes.map_or_else(|| Cell::count(None), |moved| Cell::number(bytes(moved))),
+        Cell::count(totals.moved_bytes.map(bytes)),
         Cell::text(copied(totals.copied)),
         Cell::number(totals.copies_per_byte.map_or_else(String::new, ratio)),
         Cell::count(totals.syscalls),

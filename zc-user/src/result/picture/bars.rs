@@ -18,14 +18,8 @@ pub enum What {
     Cpu(Direction),
     /// Copies by the CPU, in any.
     Copies,
-    /// Mode switches by whatever a process does by itself.
+    /// Mode switches.
     Switches,
-    /// Mode switches by system calls.
-    SystemCalls,
-    /// Mode switches by page faults.
-    PageFaults,
-    /// Mode switches by interrupts.
-    Interrupts,
     /// What a learner said.
     Predicted,
     /// What was measured of that.
@@ -161,16 +155,16 @@ pub fn rate(report: &TraceReport, label: &str) -> Vec<Bar> {
 pub fn causes(report: &TraceReport) -> Vec<Bar> {
     let causes = &report.total.switches.mode_switches_by_cause;
     let all = [
-        ("system calls", "system_calls", causes.system_calls, What::SystemCalls),
-        ("page faults", "page_faults", causes.page_faults, What::PageFaults),
-        ("interrupts", "interrupts", causes.interrupts, What::Interrupts),
+        ("system calls", "system_calls", causes.system_calls),
+        ("page faults", "page_faults", causes.page_faults),
+        ("interrupts", "interrupts", causes.interrupts),
     ];
-    let bar = |(label, key, count, what): (&str, &str, Option<u64>, What)| {
+    let bar = |(label, key, count): (&str, &str, Option<u64>)| {
         let figure = Figure::at(format!("/total/mode_switches_by_cause/{key}"), count);
         Bar {
             label: label.to_owned(),
             side: None,
-            parts: vec![Part { what, figure, reason: None }],
+            parts: vec![Part { what: What::Switches, figure, reason: None }],
         }
     };
     all.into_iter().map(bar).collect()

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Arrow, Figure, Mover, Note, Picture, Place, Shape, Zone, of};
+use super::{Arrow, Figure, Meter, Mover, Note, Picture, Place, Shape, Zone, of};
 use crate::{
     expect::{Quantity, Side},
     network::Path,
@@ -167,28 +167,19 @@ impl Way<'_> {
     fn disk_read(&mut self, ends: [usize; 2], idle: Option<Note>) {
         let io = self.input.run.sender.switches.block_io;
         let pointer = format!("{}/block_io/read_bytes", self.base(Side::Sender));
-        self.dma(ends, Figure::at(pointer, io.map(|io| io.read_bytes)), idle, "block I/O");
+        self.dma(ends, Figure::at(pointer, io.map(|io| io.read_bytes)), idle, Meter::Block);
     }
 
     fn disk_written(&mut self, ends: [usize; 2]) {
         let io = self.input.run.sender.switches.block_io;
         let pointer = format!("{}/block_io/written_bytes", self.base(Side::Sender));
         let figure = Figure::at(pointer, io.map(|io| io.written_bytes));
-        self.dma(ends, figure, Some(Note::WrittenLater), "block I/O");
+        self.dma(ends, figure, Some(Note::WrittenLater), Meter::Block);
     }
 
     /// What a device moved, `idle` where that was nothing.
-    fn dma(&mut self, ends: [usize; 2], bytes: Figure, idle: Option<Note>, meter: &str) {
-        let mut why = self.input.unmetered.iter().filter(|line| line.starts_with(meter));
-        let mut arrow = Arrow::new(ends, Mover::Dma);
-        match bytes.whole() {
-            Some(0) => arrow.note = idle,
-            Some(_) if meter == "network" => arrow.note = Some(Note::Headers),
-            Some(_) => {}
-            None => arrow.reason = why.next().cloned(),
-        }
-        arrow.bytes = Some(bytes);
-        self.picture.push(arrow);
+    fn dma(&mut self, ends: [usize; 2], bytes: Figure, idle: Option<Note>, meter: Meter) {
+        self.picture.push(Arrow::dma(ends, bytes, idle, meter, self.input.unmetered));
     }
 
     /// Who moved a side's bytes from one station to the next: the CPU, if it copied any that way.
@@ -260,7 +251,7 @@ impl Way<'_> {
                 from = packet;
             }
             let card = self.picture.station(Place::Card(Side::Sender), Zone::Device, column);
-            self.dma([from, card], bytes, None, "network");
+            self.dma([from, card], bytes, None, Meter::Network);
             let other = self.picture.station(Place::Card(Side::Receiver), Zone::Device, column + 1);
             let to = self.picture.station(place, Zone::Kernel, column + 1);
             let note = Some(Note::CardWrites);
@@ -268,7 +259,7 @@ impl Way<'_> {
             return Some((to, column + 1));
         }
         let card = self.picture.station(Place::Card(Side::Sender), Zone::Device, column);
-        self.dma([from, card], bytes, Some(Note::NoCard), "network");
+        self.dma([from, card], bytes, Some(Note::NoCard), Meter::Network);
         let to = self.picture.station(place, Zone::Kernel, column + 1);
         if copies {
             self.leg([from, to], Side::Sender, KernelToKernel);

@@ -206,6 +206,25 @@ pub enum Note {
     Unsaid,
 }
 
+/// What counts the bytes that devices move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Meter {
+    /// That of block devices.
+    Block,
+    /// That of network cards.
+    Network,
+}
+
+impl Meter {
+    /// How a report calls what it counts.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Block => "block I/O",
+            Self::Network => "network",
+        }
+    }
+}
+
 /// A movement of bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Arrow {
@@ -231,6 +250,28 @@ impl Arrow {
     /// An arrow that nothing else is known of.
     pub fn new([from, to]: [usize; 2], mover: Mover) -> Self {
         Self { from, to, mover, call: None, bytes: None, copies: None, note: None, reason: None }
+    }
+
+    /// What a device moved, with `idle` as its note where that was nothing. `unmetered` has why `meter`
+    /// counted nothing, where it did not.
+    pub(crate) fn dma(
+        ends: [usize; 2],
+        bytes: Figure,
+        idle: Option<Note>,
+        meter: Meter,
+        unmetered: &[String],
+    ) -> Self {
+        let mut arrow = Self::new(ends, Mover::Dma);
+        match bytes.whole() {
+            Some(0) => arrow.note = idle,
+            Some(_) => arrow.note = (meter == Meter::Network).then_some(Note::Headers),
+            None => {
+                let own = |line: &&String| line.starts_with(meter.name());
+                arrow.reason = unmetered.iter().find(own).cloned();
+            }
+        }
+        arrow.bytes = Some(bytes);
+        arrow
     }
 
     /// Whether it is known who moved the bytes, and how many.

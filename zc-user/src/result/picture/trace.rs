@@ -2,8 +2,9 @@
 
 use std::cmp::Reverse;
 
-use super::{Arrow, Figure, Mover, Note, Picture, Place, Shape, Zone, of};
+use super::{Arrow, Figure, Meter, Mover, Note, Picture, Place, Shape, Zone, of};
 use crate::{
+    expect::Side,
     probes::catalogue::Direction,
     result::trace::{Flow, FlowVerdict, TraceReport},
 };
@@ -91,31 +92,16 @@ fn devices(picture: &mut Picture, report: &TraceReport) {
     let kernel = picture.station(Place::KernelMemory, Zone::Device, 1);
     let disk = picture.station(Place::Disk, Zone::Device, 0);
     let written = picture.station(Place::Disk, Zone::Device, 2);
-    let card = picture.station(Place::Kind("network card"), Zone::Device, 2);
+    let card = picture.station(Place::Card(Side::Sender), Zone::Device, 2);
     let io = switches.block_io;
+    let (read, wrote) = (io.map(|io| io.read_bytes), io.map(|io| io.written_bytes));
     let numbers = [
-        ([disk, kernel], "block_io/read_bytes", io.map(|io| io.read_bytes), Note::NothingRead),
-        (
-            [kernel, written],
-            "block_io/written_bytes",
-            io.map(|io| io.written_bytes),
-            Note::WrittenLater,
-        ),
-        ([kernel, card], "network_bytes", switches.network_bytes, Note::NoCard),
+        ([disk, kernel], "block_io/read_bytes", read, Note::NothingRead, Meter::Block),
+        ([kernel, written], "block_io/written_bytes", wrote, Note::WrittenLater, Meter::Block),
+        ([kernel, card], "network_bytes", switches.network_bytes, Note::NoCard, Meter::Network),
     ];
-    for (ends, key, bytes, idle) in numbers {
-        let meter = if key == "network_bytes" { "network" } else { "block I/O" };
-        let why = unmetered.iter().find(|line| line.starts_with(meter));
-        let note = match bytes {
-            Some(0) => Some(idle),
-            Some(_) if meter == "network" => Some(Note::Headers),
-            _ => None,
-        };
-        picture.push(Arrow {
-            bytes: Some(Figure::at(format!("/total/{key}"), bytes)),
-            note,
-            reason: why.filter(|_| bytes.is_none()).cloned(),
-            ..Arrow::new(ends, Mover::Dma)
-        });
+    for (ends, key, bytes, idle, meter) in numbers {
+        let bytes = Figure::at(format!("/total/{key}"), bytes);
+        picture.push(Arrow::dma(ends, bytes, Some(idle), meter, unmetered));
     }
 }

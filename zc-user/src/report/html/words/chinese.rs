@@ -35,7 +35,6 @@ pub static CHINESE: Words = Words {
     skip: "跳到正文",
     contents: "目录",
     scrolls: "可左右滚动",
-    predicted: "预测",
     how,
     summary: "汇总",
     ways: "字节走过的路",

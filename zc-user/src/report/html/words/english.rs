@@ -27,7 +27,6 @@ pub static ENGLISH: Words = Words {
     skip: "Skip to the report",
     contents: "Contents",
     scrolls: "scrolls sideways",
-    predicted: "predicted",
     how,
     summary: "Summary",
     ways: "The way of the bytes",
@@ -142,9 +141,6 @@ fn what(what: What) -> &'static str {
         What::Cpu(Direction::KernelToUser) => "KU",
         What::Cpu(Direction::UserToKernel) => "UK",
         What::Cpu(Direction::KernelToKernel) => "KK",
-        What::Copies => "",
-        What::Switches => "",
-        What::SystemCalls | What::PageFaults | What::Interrupts => "",
-        What::Predicted | What::Measured => "",
+        What::Copies | What::Switches | What::Predicted | What::Measured => "",
     }
 }

@@ -49,8 +49,6 @@ pub struct Words {
     pub contents: &'static str,
     /// Stands on a box that scrolls.
     pub scrolls: &'static str,
-    /// What is expected, not measured.
-    pub predicted: &'static str,
     /// How a transfer was made.
     pub how: fn(Circumstances) -> &'static str,
     /// Heads the table of all.
